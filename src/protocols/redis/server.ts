@@ -33,6 +33,20 @@ export interface RedisOptions {
   readonly password?: string;
   /** `appendfsync`: what an acknowledged write has survived. */
   readonly durability?: 'always' | 'everysec';
+  /** Further settings by their names in redis.conf. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** What commands ask of the process around the server. */
+  readonly host?: HostOperations;
+}
+
+/** What commands ask of the process that runs the server. */
+export interface HostOperations {
+  /** SHUTDOWN: stops everything, as a signal would. */
+  shutdown(): void;
+  /** Where the listener accepts connections. */
+  address(): { readonly host: string; readonly port: number };
+  /** The data directory; empty when there is none. */
+  readonly directory: string;
 }
 
 /** A refusal of a command before it runs; `undefined` lets it pass. */
