@@ -6,14 +6,17 @@
  * background it removes expired keys and the parts of collections that were dropped.
  */
 import { prefixEnd, readUint32, readUint48, uint32, uint48 } from '../../encoding/byte-strings.js';
-import type { Awaitable, Engine, Transaction, View } from '../../engine/engine.js';
+import type { Awaitable, Engine, Key, Transaction, View } from '../../engine/engine.js';
 import { AccessTable } from './access-table.js';
 import { type Change, EventClass } from './changes.js';
 import { Database } from './database.js';
 import {
+  deadlineCounter,
   deadlineOf,
   deadlinePrefix,
   garbagePrefix,
+  isLarge,
+  type KeyRecord,
   keyCounter,
   mappingKey,
   partPrefix,
@@ -24,6 +27,11 @@ export interface StoreOptions {
   /** Logical databases (Redis' `databases`). */
   readonly databases: number;
 }
+
+/** What the engine keeps of a record beside key and value, about. */
+const recordOverheadBytes = 32;
+/** MEMORY USAGE adds up this many parts of a collection at most. */
+const partsCountedMax = 1_000_000;
 
 export type ChangesListener = (changes: readonly Change[]) => void;
 
@@ -187,6 +195,28 @@ export class KeyValueStore {
     const physical = this.engine.read((view) => this.physicalDatabase(view, index));
     if (physical instanceof Promise) return physical.then((id) => this.engine.counter(keyCounter(id)));
     return this.engine.counter(keyCounter(physical));
+  }
+
+  /** Logical databases with the counters of their keys, and of their keys with a deadline. */
+  keyspaceCounters(): { readonly index: number; readonly keys: Key; readonly deadlines: Key }[] {
+    return Array.from({ length: this.databases }, (_, index) => {
+      const physical = this.mapping[index] ?? index;
+      return { index, keys: keyCounter(physical), deadlines: deadlineCounter(physical) };
+    });
+  }
+
+  /** Stored bytes of a key and its value: main record and parts, with what the engine needs around each. */
+  memoryOf(database: Database, record: KeyRecord): number {
+    let bytes = recordOverheadBytes + record.engineKey.length + record.bytes.length;
+    if (!isLarge(record.type, record.encoding)) return bytes;
+    const prefix = partPrefix(record.collectionId());
+    for (const { key, value } of database.tx.scan(
+      { start: prefix, end: prefixEnd(prefix) },
+      { limit: partsCountedMax },
+    )) {
+      bytes += recordOverheadBytes + key.length + value.length;
+    }
+    return bytes;
   }
 
   /** Removes what a read found expired. */

@@ -21,6 +21,11 @@ export class BlockedClients {
     return this.byKey.size;
   }
 
+  /** Whether `serve` has something to do. */
+  get hasReady(): boolean {
+    return this.ready.size !== 0;
+  }
+
   add(client: Client, keys: readonly string[], database: number): void {
     const names = keys.map((key) => `${database}:${key}`);
     this.keysOf.set(client, names);

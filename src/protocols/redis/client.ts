@@ -31,7 +31,7 @@ export interface BlockedState {
   timer: NodeJS.Timeout | undefined;
 }
 
-export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
+export type ReplyMode = 'on' | 'off' | 'skip-next';
 
 export class Client implements ConnectionHandler, CommandContext {
   readonly id: number;
@@ -40,6 +40,7 @@ export class Client implements ConnectionHandler, CommandContext {
   reply = new ReplyWriter(clientReplyBytes);
   readonly db: Database;
   inTransaction = false;
+  readonly fromScript = false;
   resumed: unknown = undefined;
 
   name = '';
@@ -61,6 +62,10 @@ export class Client implements ConnectionHandler, CommandContext {
   readonly patterns = new Set<string>();
   readonly shardChannels = new Set<string>();
   monitoring = false;
+  /** A replica that follows this server's stream of writes. */
+  isReplica = false;
+  /** The last command was held by CLIENT PAUSE; it runs when the pause ends. */
+  private held: Command | undefined;
   blocked: BlockedState | undefined;
   /** A command waits for a promise: later requests of this client wait with it. */
   busy = false;
@@ -81,6 +86,7 @@ export class Client implements ConnectionHandler, CommandContext {
   private mark = 0;
   private current: Command | undefined;
   private resumeScheduled = false;
+  private startedMs = 0;
 
   constructor(
     readonly server: RedisServer,
@@ -99,6 +105,14 @@ export class Client implements ConnectionHandler, CommandContext {
 
   get canBlock(): boolean {
     return !this.inTransaction;
+  }
+
+  /** CLIENT NO-TOUCH: accesses do not count for eviction. */
+  get noTouch(): boolean {
+    return this.db.noTouch;
+  }
+  set noTouch(on: boolean) {
+    this.db.noTouch = on;
   }
 
   get subscriptions(): number {
@@ -270,7 +284,8 @@ export class Client implements ConnectionHandler, CommandContext {
     this.executing = false;
     this.busy = false;
     this.finish();
-    this.server.finished(this, command, this.reply.length === 0);
+    if (this.connection.closed) return;
+    this.server.executed(this, command, this.startedMs);
     if (this.wait !== undefined) this.park(command);
     this.server.serveBlocked();
     this.flush();
@@ -330,12 +345,16 @@ export class Client implements ConnectionHandler, CommandContext {
     let command: Command;
     try {
       command = server.registry.resolve(request);
-      const refusal = server.refuse(this, command);
-      if (refusal !== undefined) throw refusal;
     } catch (thrown) {
       const text = errorText(thrown);
       if (text === undefined) throw thrown;
       this.refused(text);
+      return;
+    }
+    const refusal = server.refuse(this, command);
+    if (refusal !== undefined) {
+      server.rejected(command);
+      this.refused(refusal.message);
       return;
     }
     this.lastCommand = command;
@@ -345,8 +364,19 @@ export class Client implements ConnectionHandler, CommandContext {
       this.reply.simple('QUEUED');
       return;
     }
-    if (server.monitors !== 0) server.feedMonitors(this, request, command);
+    if (server.pause.mode !== 'off' && server.pause.holds(command)) {
+      this.hold(command);
+      return;
+    }
+    this.start(command, replyStart, startedMs);
+  }
+
+  /** Runs a command, accounts for it, and sees to what it left behind. */
+  private start(command: Command, replyStart: number, startedMs: number): void {
+    const { server } = this;
+    if (server.monitors !== 0) server.feedMonitors(this, this.request, command);
     const { replyMode } = this;
+    this.startedMs = startedMs;
     this.execute(command);
     if (this.busy) {
       this.request = this.request.detach();
@@ -355,19 +385,34 @@ export class Client implements ConnectionHandler, CommandContext {
     server.executed(this, command, startedMs);
     if (this.wait !== undefined) this.park(command);
     else server.serveBlocked();
-    if (replyMode !== 'on') this.mute(replyMode, replyStart);
+    if (replyMode !== 'on' || this.replyMode !== 'on') this.mute(replyMode, replyStart);
+  }
+
+  /** CLIENT PAUSE: keeps the command, and whatever the client sends after it, until the pause ends. */
+  private hold(command: Command): void {
+    this.held = command;
+    this.request = this.request.detach();
+    this.busy = true;
+    this.server.pause.hold(this);
+  }
+
+  /** The pause is over. */
+  resumeHeld(): void {
+    const command = this.held;
+    if (command === undefined || this.connection.closed) return;
+    this.held = undefined;
+    this.busy = false;
+    this.start(command, this.reply.length, performance.now());
+    if (!this.busy) this.resumeLater();
+    this.flush();
   }
 
   /** CLIENT REPLY OFF|SKIP: drops what the command answered. */
-  private mute(mode: ReplyMode, replyStart: number): void {
-    if (mode === 'skip-next' && this.replyMode === 'skip-next') {
-      this.replyMode = 'skip';
-      this.reply.rewind(replyStart);
-      return;
-    }
+  private mute(before: ReplyMode, replyStart: number): void {
     if (this.replyMode === 'on') return;
+    // CLIENT REPLY SKIP itself answers nothing, and neither does the command after it.
     this.reply.rewind(replyStart);
-    if (mode === 'skip') this.replyMode = 'on';
+    if (this.replyMode === 'skip-next') this.replyMode = before === 'skip-next' ? 'on' : 'skip-next';
   }
 
   private refused(text: string): void {

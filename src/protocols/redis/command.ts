@@ -22,6 +22,8 @@ export interface CommandContext {
   readonly canBlock: boolean;
   /** True while EXEC or a script runs several commands as one transaction. */
   readonly inTransaction: boolean;
+  /** True while a script runs the command. */
+  readonly fromScript: boolean;
   /**
    * Parks the client until one of the keys changes, then runs the command again; call it instead of replying. `state`
    * comes back as `resumed` in later runs (XREAD keeps the ids that `$` stood for).
@@ -40,7 +42,6 @@ export interface Wait {
   /** Writes the reply when time is up. */
   readonly onTimeout: (reply: ReplyWriter) => void;
   readonly state?: unknown;
-  /** XREADGROUP: run again also when the key is deleted or becomes another type. */
 }
 
 /** How a command uses the store: `none` commands run outside of a transaction and may answer later (a promise). */

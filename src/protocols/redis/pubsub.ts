@@ -70,13 +70,15 @@ export class PubSub {
     for (const stop of this.stops) stop();
   }
 
-  private receivers(channel: string): number {
+  /** How many subscribers of this server a message would reach. */
+  receivers(channel: string): number {
     let count = this.channels.get(channel)?.size ?? 0;
     for (const [pattern, clients] of this.patterns) if (matchesGlob(pattern, channel)) count += clients.size;
     return count;
   }
 
-  private deliver(channel: string, message: Buffer): number {
+  /** Hands a message to this server's subscribers; keyspace events go this way on every server by themselves. */
+  deliver(channel: string, message: Buffer): number {
     let receivers = 0;
     const direct = this.channels.get(channel);
     if (direct !== undefined) receivers += send(direct, ['message', channel], message);

@@ -55,7 +55,10 @@ export class CommandRegistry {
     let command = this.find(request);
     if (command === undefined) throw unknownCommand(request);
     if (command.subcommands.size !== 0) {
-      if (request.count < 2) throw wrongArity(command.name);
+      if (request.count < 2) {
+        if (command.arity !== -1) throw wrongArity(command.name);
+        return command;
+      }
       const sub = command.subcommands.get(request.lower(1));
       if (sub === undefined) {
         const text = request.text(1).slice(0, 128);

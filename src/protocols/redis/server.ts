@@ -3,7 +3,7 @@
  * `commands/`, one family a file; this file holds the registers (clients, subscriptions, blocked clients, settings,
  * figures) and the order of refusals.
  */
-
+import { randomBytes } from 'node:crypto';
 import type { Change } from '../../models/key-value/changes.js';
 import type { KeyValueStore } from '../../models/key-value/store.js';
 import type { Connection, ConnectionHandler, Protocol } from '../../network/connection.js';
@@ -11,11 +11,16 @@ import { BlockedClients } from './blocking.js';
 import { Client } from './client.js';
 import type { Command } from './command.js';
 import { RedisError } from './errors.js';
+import { LatencyEvents } from './latency.js';
 import { Monitors } from './monitors.js';
+import { KeyspaceNotifications } from './notifications.js';
+import { Pause } from './pause.js';
 import { PubSub } from './pubsub.js';
 import { CommandRegistry } from './registry.js';
 import type { Request } from './request.js';
+import { Saves } from './saves.js';
 import { Settings } from './settings.js';
+import { abbreviated, SlowLog } from './slowlog.js';
 import { ServerStatistics } from './statistics.js';
 
 /** The part of a structured logger that the server uses. */
@@ -45,12 +50,22 @@ export interface HostOperations {
   shutdown(): void;
   /** Where the listener accepts connections. */
   address(): { readonly host: string; readonly port: number };
-  /** The data directory; empty when there is none. */
-  readonly directory: string;
 }
 
 /** A refusal of a command before it runs; `undefined` lets it pass. */
 export type Gate = (client: Client, command: Command, request: Request) => RedisError | undefined;
+
+/** Who may log in. The default knows one user and the password `requirepass`; access control brings its own. */
+export interface Logins {
+  /** Whether the default user needs no password. */
+  readonly passwordless: boolean;
+  /** The user a fresh connection acts as, if it needs no login. */
+  initial(): string | undefined;
+  verify(user: string, password: string): boolean;
+  exists(user: string): boolean;
+}
+
+const sampleIntervalMs = 100;
 
 export class RedisServer implements Protocol {
   readonly name = 'redis';
@@ -62,36 +77,98 @@ export class RedisServer implements Protocol {
   readonly statistics = new ServerStatistics();
   readonly blocking = new BlockedClients();
   readonly pubsub: PubSub;
-  readonly monitorClients: Monitors;
+  readonly monitorClients = new Monitors();
+  readonly slowlog = new SlowLog();
+  readonly latency = new LatencyEvents();
+  readonly pause: Pause;
+  readonly saves: Saves;
   readonly clients = new Map<number, Client>();
   readonly startedMs = Date.now();
+  readonly replicationId = randomBytes(20).toString('hex');
+  readonly role: 'master' | 'slave' = 'master';
+  readonly accessDenied = { auth: 0, command: 0, key: 0, channel: 0 };
+  logins: Logins;
   /** Features that may refuse a command add themselves here, in Redis' order of refusals. */
   readonly gates: Gate[] = [];
+  /** Letters that features add to a client's flags in CLIENT LIST. */
+  readonly clientFlags: ((client: Client) => string)[] = [];
   /** Called when a client is gone. */
   readonly onDisconnect = new Set<(client: Client) => void>();
+  /** Called by RESET, for what features keep of a client. */
+  readonly onReset = new Set<(client: Client) => void>();
   /** Called with the changes of every committed transaction. */
   readonly onChanges = new Set<(changes: readonly Change[]) => void>();
+  /** Called after a command of a client has run, whatever its access. */
+  readonly onExecuted = new Set<(client: Client, command: Command, request: Request) => void>();
+  /** Figures of features, for INFO. */
+  trackingClients: () => number = () => 0;
+  redirectionOf: (client: Client) => number = () => -1;
+  scriptFigures: () => { scripts: number; functions: number; libraries: number } = () => noScripts;
   private readonly stopFollowing: () => void;
+  private readonly sampler: NodeJS.Timeout;
+  private closedInput = 0;
+  private closedOutput = 0;
+  private peak = 0;
 
   constructor(readonly options: RedisOptions) {
     this.store = options.store;
     this.logger = options.logger;
     this.settings = new Settings(options);
     this.pubsub = new PubSub(this);
-    this.monitorClients = new Monitors();
+    this.saves = new Saves(this.store.engine);
+    this.pause = new Pause((on) => {
+      this.store.expiryPaused = on;
+    });
+    this.logins = this.requirepassOnly();
+    const notifications = new KeyspaceNotifications(this);
     this.stopFollowing = this.store.follow((changes) => {
       this.blocking.noteChanges(changes);
+      if (this.settings.notifyFlags !== 0) notifications.announce(changes);
       for (const listener of this.onChanges) listener(changes);
+      // A change by another protocol, or by another server: nobody else will serve those who wait for it.
+      if (this.blocking.hasReady) setImmediate(() => this.serveBlocked());
     });
+    this.sampler = setInterval(() => this.statistics.sample(), sampleIntervalMs);
+    this.sampler.unref();
   }
 
   get monitors(): number {
     return this.monitorClients.count;
   }
 
+  get host(): string {
+    return this.options.host?.address().host ?? '127.0.0.1';
+  }
+
+  get port(): number {
+    return this.options.host?.address().port ?? 0;
+  }
+
+  get passwordless(): boolean {
+    return this.logins.passwordless;
+  }
+
+  initialUser(): string | undefined {
+    return this.logins.initial();
+  }
+
+  userExists(user: string): boolean {
+    return this.logins.exists(user);
+  }
+
+  /** Makes the client act as `user` when the password is right. */
+  logIn(client: Client, user: string, password: string): boolean {
+    if (!this.logins.verify(user, password)) {
+      this.accessDenied.auth++;
+      return false;
+    }
+    client.user = user;
+    return true;
+  }
+
   open(connection: Connection): ConnectionHandler {
     const client = new Client(this, connection);
-    if (this.settings.requirepass === '') client.user = 'default';
+    client.user = this.initialUser();
     this.clients.set(client.id, client);
     this.statistics.connections++;
     return client;
@@ -102,12 +179,14 @@ export class RedisServer implements Protocol {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.sampler);
+    this.pause.end();
     this.stopFollowing();
     this.pubsub.close();
     await Promise.resolve();
   }
 
-  /** Why a command must not run now; see the list "order of refusals" in docs/compatibility/redis.md. */
+  /** Why a command must not run now, in Redis' order. */
   refuse(client: Client, command: Command): RedisError | undefined {
     if (client.user === undefined && !command.flags.has('no_auth')) {
       return new RedisError('NOAUTH Authentication required.');
@@ -140,18 +219,32 @@ export class RedisServer implements Protocol {
     return undefined;
   }
 
-  /** Accounts for a command that ran at once. */
+  /** Accounts for a command that ran. */
   executed(client: Client, command: Command, startedMs: number): void {
-    this.statistics.executed(client, command, startedMs);
+    const ms = performance.now() - startedMs;
+    const microseconds = ms * 1000;
+    this.statistics.commands++;
+    this.statistics.figures(command).record(microseconds);
+    const { settings } = this;
+    if (
+      settings.slowlogMicroseconds >= 0 &&
+      microseconds >= settings.slowlogMicroseconds &&
+      !command.flags.has('skip_slowlog')
+    ) {
+      this.slowlog.add(client, abbreviated(client.request), microseconds, settings.number('slowlog-max-len'));
+    }
+    if (settings.latencyThresholdMs > 0 && ms >= settings.latencyThresholdMs) {
+      this.latency.add(command.flags.has('fast') ? 'fast-command' : 'command', ms);
+    }
+    if (this.onExecuted.size !== 0) for (const listener of this.onExecuted) listener(client, command, client.request);
   }
 
-  /** Accounts for a command that answered later; `silent`: it wrote no reply. */
-  finished(client: Client, command: Command, _silent: boolean): void {
-    this.statistics.executed(client, command, performance.now());
+  rejected(command: Command): void {
+    this.statistics.figures(command).rejected++;
   }
 
   commandFailed(command: Command): void {
-    this.statistics.failed(command);
+    this.statistics.figures(command).failed++;
   }
 
   countError(text: string): void {
@@ -160,20 +253,69 @@ export class RedisServer implements Protocol {
 
   /** Serves blocked clients whose keys changed. */
   serveBlocked(): void {
-    if (this.blocking.count !== 0) this.blocking.serve();
+    if (this.blocking.hasReady) this.blocking.serve();
   }
 
   feedMonitors(client: Client, request: Request, command: Command): void {
     this.monitorClients.feed(client, request, command);
   }
 
+  /** CLIENT KILL: closes at once, or after its reply when it kills itself. */
+  disconnect(victim: Client, by: Client): void {
+    if (victim === by) victim.closeAfterReply = true;
+    else victim.connection.destroy();
+  }
+
   disconnected(client: Client): void {
+    this.closedInput += client.inputTotal;
+    this.closedOutput += client.outputTotal;
     this.clients.delete(client.id);
     this.pubsub.leave(client);
     this.monitorClients.leave(client);
+    this.pause.leave(client);
     for (const listener of this.onDisconnect) listener(client);
   }
+
+  /** Bytes received and sent since the start. */
+  traffic(): { readonly input: number; readonly output: number } {
+    let input = this.closedInput;
+    let output = this.closedOutput;
+    for (const client of this.clients.values()) {
+      input += client.inputTotal;
+      output += client.outputTotal;
+    }
+    return { input, output };
+  }
+
+  /** Bytes of stored data, in memory and on disk, as maxmemory counts them. */
+  usedMemory(): number {
+    const { memtableBytes, storedBytes } = this.store.engine.statistics();
+    const used = (memtableBytes ?? 0) + (storedBytes ?? 0) || process.memoryUsage.rss();
+    this.peak = Math.max(this.peak, used);
+    return used;
+  }
+
+  peakMemory(): number {
+    this.usedMemory();
+    return this.peak;
+  }
+
+  /** One user, `default`, and the password of the settings. */
+  private requirepassOnly(): Logins {
+    const { settings } = this;
+    return {
+      get passwordless() {
+        return settings.requirepass === '';
+      },
+      initial: () => (settings.requirepass === '' ? 'default' : undefined),
+      verify: (user, password) =>
+        user === 'default' && (settings.requirepass === '' || password === settings.requirepass),
+      exists: (user) => user === 'default',
+    };
+  }
 }
+
+const noScripts = { scripts: 0, functions: 0, libraries: 0 };
 
 const inSubscribedMode = new Set([
   'subscribe',

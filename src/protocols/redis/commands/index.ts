@@ -1,12 +1,22 @@
 /** The families of commands, one file each. */
 import type { Commands } from '../command.js';
+import { clientCommands } from './client.js';
+import { commandCommands } from './command.js';
+import { configCommands } from './config.js';
 import { connectionCommands } from './connection.js';
 import { keyCommands } from './keys.js';
+import { pubsubCommands } from './pubsub.js';
+import { serverCommands } from './server.js';
 import { stringCommands } from './strings.js';
 import { transactionCommands } from './transactions.js';
 
 export const commandFamilies: readonly Commands[] = [
   connectionCommands,
+  clientCommands,
+  configCommands,
+  commandCommands,
+  serverCommands,
+  pubsubCommands,
   transactionCommands,
   keyCommands,
   stringCommands,
