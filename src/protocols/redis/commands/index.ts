@@ -7,6 +7,8 @@ import { connectionCommands } from './connection.js';
 import { keyCommands } from './keys.js';
 import { pubsubCommands } from './pubsub.js';
 import { serverCommands } from './server.js';
+import { streamGroupCommands } from './stream-groups.js';
+import { streamCommands } from './streams.js';
 import { stringCommands } from './strings.js';
 import { transactionCommands } from './transactions.js';
 
@@ -20,4 +22,6 @@ export const commandFamilies: readonly Commands[] = [
   transactionCommands,
   keyCommands,
   stringCommands,
+  streamCommands,
+  streamGroupCommands,
 ];
