@@ -279,7 +279,6 @@ export class Stream {
     const { header } = this;
     if (header.entriesAdded === 0) return 0;
     if (header.length === 0 && id <= header.lastId) return header.entriesAdded;
-    if (id !== minStreamId && id < header.maxDeletedId) return unknownRead;
     if (id === header.lastId) return header.entriesAdded;
     if (id > header.lastId) return unknownRead;
     if (header.maxDeletedId === minStreamId || header.maxDeletedId < header.firstId) {

@@ -111,8 +111,10 @@ function parseTrimming(c: CommandContext, forAdd: boolean): TrimArguments {
       limit = integerOption(c, ++i);
       if (limit < 0) throw new RedisError('ERR The LIMIT argument must be >= 0.');
     } else if (forAdd && option === 'nomkstream') noMkStream = true;
-    else if (forAdd) break;
-    else throw syntaxError();
+    else if (forAdd) {
+      readAddId(request.text(i));
+      break;
+    } else throw syntaxError();
   }
   if (limit !== undefined && trimming === undefined) {
     throw new RedisError('ERR syntax error, LIMIT cannot be used without specifying a trimming strategy');
@@ -144,12 +146,18 @@ function trim(c: CommandContext, stream: Stream, trimming: Trimming): number {
   return stream.trim((_id, remaining) => remaining <= maxLength, step, limit);
 }
 
+/** The id of XADD: complete, or `ms-*`. Throws `Invalid stream ID …`. */
+function readAddId(text: string): { ms: bigint; seq: bigint | undefined } {
+  const parsed = text.length > 127 ? undefined : parseStreamId(text, 0n);
+  if (parsed === undefined) throw invalidId();
+  return parsed;
+}
+
 function xadd(c: CommandContext): void {
   const { request, db, reply } = c;
   const { trimming, noMkStream, next } = parseTrimming(c, true);
   const idText = next < request.count ? request.text(next) : '*';
-  const parsed = idText === '*' ? undefined : parseStreamId(idText, 0n);
-  if (idText !== '*' && (parsed === undefined || idText.length > 127)) throw invalidId();
+  const parsed = idText === '*' ? undefined : readAddId(idText);
   const words = request.count - next - 1;
   if (words < 2 || words % 2 !== 0) throw new RedisError("ERR wrong number of arguments for 'xadd' command");
   if (parsed?.ms === 0n && parsed.seq === 0n) {
@@ -252,9 +260,6 @@ function xsetid(c: CommandContext): void {
   const stream = Stream.open(db, key);
   if (stream === undefined) throw new RedisError('ERR no such key');
   const { header } = stream;
-  if (id < header.maxDeletedId) {
-    throw new RedisError('ERR The ID specified in XSETID is smaller than current max_deleted_entry_id');
-  }
   const last = stream.last();
   if (last !== undefined && id < last.id) {
     throw new RedisError('ERR The ID specified in XSETID is smaller than the target stream top item');
@@ -398,7 +403,8 @@ function xreadgroup(c: CommandContext): void {
       if (entries.length > 0) found.push([key, () => writeEntries(reply, entries)]);
     } else {
       const history = historyOf(stream, group.name, consumerName, after, args.count);
-      for (const { pending } of history) {
+      for (const { pending, entry } of history) {
+        if (entry === undefined) continue;
         stream.assign(group, consumer, { ...pending, deliveredMs: db.now, deliveries: pending.deliveries + 1 });
       }
       found.push([key, () => writeHistory(reply, history)]);
