@@ -9,7 +9,7 @@ export interface Connection {
   /** Grows, never reused within the process. */
   readonly id: number;
   readonly protocol: string;
-  /** `undefined` host and port 0 for a unix socket's peer. */
+  /** For a unix socket both addresses are its path and both ports 0. */
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string;
@@ -39,11 +39,16 @@ export interface ConnectionHandler {
    * copies. An error thrown here closes the connection and is logged as a defect.
    */
   onBytes(bytes: Buffer, length: number): void;
-  /** All written bytes have left. */
+  /** All written bytes have been taken by the operating system. */
   onDrain?(): void;
+  /**
+   * The client will send no more, but may still read. Without this method the connection ends when what is written by
+   * then has left; with it the handler calls `end` itself, when the replies that are still to come are written.
+   */
+  onEnd?(): void;
   /** The connection is gone, whoever closed it. Called once. */
   onClose(): void;
-  /** Milliseconds without input after which the listener closes the connection; 0 or missing: the listener's setting. */
+  /** True: the connection may stay idle for as long as it likes (it waits for events, say). */
   readonly idleExempt?: boolean;
 }
 
@@ -52,7 +57,7 @@ export interface ConnectionLimits {
   readonly connectionsMax: number;
   /** Bytes a client may leave unread before it is disconnected. */
   readonly unsentBytesMax: number;
-  /** 0: never. */
+  /** Milliseconds without a byte in either direction after which a connection is closed; 0: never. */
   readonly idleMsMax: number;
 }
 

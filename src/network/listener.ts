@@ -1,429 +1,450 @@
 /**
- * Accepts connections for one protocol, and is the only place that touches their sockets.
+ * Listeners: a socket that accepts clients for one protocol.
  *
- * All plain connections read into one shared buffer (`onread`), so that a read allocates and queues nothing. What handlers
- * write is collected and leaves once an event-loop turn, after the protocol's `settle` has answered for everything that
- * ran in it: one log write and one system call a connection, however many requests came in.
+ * All plain connections read into one shared buffer: the accepted handle is wrapped again in a socket with `onread`, so
+ * that nothing is allocated or queued per read. TLS connections are ordinary streams. Replies leave once an event-loop
+ * turn (`outbox.ts`), past the stream's machinery where that is possible (`socket-writer.ts`).
  */
-import { chmodSync, unlinkSync } from 'node:fs';
-import net from 'node:net';
-import tls from 'node:tls';
-import type { Connection, ConnectionHandler, ConnectionLimits, Protocol } from './connection.js';
 
-/** Bytes all connections read into. */
-const readBufferBytes = 64 * 1024;
-/** A client whose unread output exceeds this is not read from until it has caught up. */
-const pauseUnsentBytes = 1024 * 1024;
-/** How often idle connections are looked for. */
-const idleCheckMs = 1000;
-/** How long `stop` lets connections finish sending. */
-const stopGraceMs = 3000;
-const backlog = 511;
+import { rmSync } from 'node:fs';
+import { connect, createServer, type OnReadOpts, type Server, Socket, type SocketConstructorOpts } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { Logger } from '../observability/logger.js';
+import type { ConnectionLimits, Protocol } from './connection.js';
+import { Outbox } from './outbox.js';
+import {
+  type ConnectionOwner,
+  type Endpoints,
+  type ListenerStatistics,
+  SocketConnection,
+} from './socket-connection.js';
 
-export interface NetworkLogger {
-  debug(fields: object, text: string): void;
-  warn(fields: object, text: string): void;
-  error(fields: object, text: string): void;
-}
+/** One read takes at most this much; the buffer is shared by all connections of the process. */
+const sharedInputBytes = 64 * 1024;
+/** Connections the operating system keeps until they are accepted; it may allow fewer. */
+const backlogMax = 511;
+/** Idle time of a TCP connection before the operating system asks whether the peer is alive. */
+const keepAliveMs = 300_000;
+/** The same for a TLS handshake, from accepting to its end. */
+const handshakeMsMax = 10_000;
+/** TLS handshakes under way, beyond `connectionsMax`; more are closed at once. */
+const handshakesMax = 1_000;
+/** How long a closed connection waits for the peer to close its side, so that last replies are not lost in a reset. */
+const lingerMsMax = 1_000;
+/** How long `stop` waits for clients to take what is queued. */
+const stopGraceMs = 2_000;
+/** How often idle connections are looked for, at least and at most. */
+const sweepMsMin = 20;
+const sweepMsMax = 1_000;
 
-export interface TlsOptions {
+const sharedInput = Buffer.allocUnsafeSlow(sharedInputBytes);
+
+export interface TlsSettings {
+  /** PEM. */
   readonly key: string | Buffer;
   readonly cert: string | Buffer;
+  /** Who may sign clients' certificates; without it, the well-known authorities. */
   readonly ca?: string | Buffer;
-  /** Refuse clients without a certificate that `ca` has signed. */
+  /** A client without a valid certificate is refused. */
   readonly requestClientCertificate?: boolean;
 }
 
-export interface ListenerOptions {
-  readonly host?: string;
-  /** 0: a free port. */
-  readonly port?: number;
-  /** A unix socket instead of host and port. */
-  readonly path?: string;
-  readonly pathMode?: number;
-  readonly tls?: TlsOptions;
-  readonly limits: ConnectionLimits;
-  readonly logger: NetworkLogger;
-}
+export type ListenAddress =
+  /** `port` 0: a free one. */
+  | { readonly host: string; readonly port: number; readonly path?: undefined }
+  /** A unix socket. */
+  | { readonly path: string; readonly host?: undefined; readonly port?: undefined };
 
+export type ListenerOptions = ListenAddress & {
+  readonly tls?: TlsSettings;
+  readonly limits: ConnectionLimits;
+  readonly logger: Logger;
+  /** Keeps to Node's public stream interface: slower, and independent of Node's internals. */
+  readonly publicStreamsOnly?: boolean;
+};
+
+/** Where a listener accepts connections: a unix socket has an empty host, port 0 and a path. */
 export interface ListenerAddress {
   readonly host: string;
   readonly port: number;
   readonly path?: string;
 }
 
-export interface ListenerFigures {
-  accepted: number;
-  rejected: number;
-  bytesIn: number;
-  bytesOut: number;
-  /** Clients disconnected because they did not read. */
-  tooSlow: number;
-  idleClosed: number;
-}
-
 export interface Listener {
-  readonly protocol: Protocol;
+  readonly protocol: string;
   readonly address: ListenerAddress;
+  readonly secure: boolean;
+  /** Open connections. */
   readonly connections: number;
-  readonly figures: ListenerFigures;
-  /** May be changed while the listener runs. */
-  limits: ConnectionLimits;
-  /** Accepts nobody new, sends what is queued, closes all connections. */
+  /** May be changed at any time; what is open already stays open. */
+  readonly limits: { -readonly [Limit in keyof ConnectionLimits]: ConnectionLimits[Limit] };
+  readonly statistics: Readonly<ListenerStatistics>;
+  /**
+   * Stops accepting, lets queued replies leave, and closes all connections, with force after a time of grace. Resolves
+   * when all have gone.
+   */
   stop(): Promise<void>;
 }
 
-let lastConnectionId = 0;
-
-class SocketConnection implements Connection {
-  readonly id = ++lastConnectionId;
-  readonly protocol: string;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly localAddress: string;
-  readonly localPort: number;
-  readonly openedAtMs = Date.now();
-  handler: ConnectionHandler | undefined;
-  lastInputMs = this.openedAtMs;
-  closed = false;
-  private pending: Buffer | undefined;
-  private more: Buffer[] | undefined;
-  private pendingBytes = 0;
-  private queued = false;
-  private ending = false;
-  private pausedByHandler = false;
-  private pausedByOutput = false;
-
+/** `code` is the operating system's, such as EADDRINUSE. */
+export class ListenError extends Error {
   constructor(
-    private readonly owner: OpenListener,
-    readonly socket: net.Socket,
-    readonly secure: boolean,
+    message: string,
+    readonly code: string,
+    options: ErrorOptions,
   ) {
-    this.protocol = owner.protocol.name;
-    this.remoteAddress = plainAddress(socket.remoteAddress);
-    this.remotePort = socket.remotePort ?? 0;
-    this.localAddress = owner.options.path ?? plainAddress(socket.localAddress);
-    this.localPort = socket.localPort ?? 0;
-    socket.on('error', () => this.destroy());
-    socket.on('end', () => this.end());
-    socket.on('close', () => this.gone());
-    socket.on('drain', () => this.drained());
+    super(message, options);
   }
+}
 
-  get unsentBytes(): number {
-    return this.pendingBytes + this.socket.writableLength;
-  }
+/** Accepts clients for `protocol`; throws {@link ListenError} when the address cannot be had. */
+export async function openListener(protocol: Protocol, options: ListenerOptions): Promise<Listener> {
+  const listener = new SocketListener(protocol, options);
+  await listener.open();
+  return listener;
+}
 
-  received(bytes: Buffer, length: number): void {
-    this.owner.figures.bytesIn += length;
-    this.lastInputMs = this.owner.clockMs;
-    if (this.closed || this.ending) return;
-    try {
-      this.handler?.onBytes(bytes, length);
-    } catch (err) {
-      this.owner.options.logger.error({ err, protocol: this.protocol }, 'a connection failed unexpectedly');
-      this.destroy();
-    }
-  }
+/** One outbox for all listeners of a protocol: it is asked to settle once a turn. */
+const outboxes = new WeakMap<Protocol, Outbox>();
 
-  write(bytes: Buffer): void {
-    if (this.closed || this.ending || bytes.length === 0) return;
-    if (this.pending === undefined) this.pending = bytes;
-    else if (this.more === undefined) this.more = [bytes];
-    else this.more.push(bytes);
-    this.pendingBytes += bytes.length;
-    if (!this.queued) {
-      this.queued = true;
-      this.owner.enqueue(this);
-    }
-  }
-
-  /** Hands everything written to the operating system. */
-  flush(): void {
-    this.queued = false;
-    const { pending } = this;
-    if (pending === undefined || this.closed) return;
-    const bytes = this.more === undefined ? pending : Buffer.concat([pending, ...this.more]);
-    this.pending = undefined;
-    this.more = undefined;
-    this.pendingBytes = 0;
-    this.owner.figures.bytesOut += bytes.length;
-    const flushed = this.socket.write(bytes);
-    if (this.ending) this.socket.end();
-    else if (!flushed) this.fallingBehind();
-  }
-
-  pause(): void {
-    this.pausedByHandler = true;
-    this.socket.pause();
-  }
-
-  resume(): void {
-    this.pausedByHandler = false;
-    if (!this.pausedByOutput) this.socket.resume();
-  }
-
-  end(): void {
-    if (this.closed || this.ending) return;
-    this.ending = true;
-    if (!this.queued) this.socket.end();
-  }
-
-  destroy(): void {
-    if (this.closed) return;
-    this.socket.destroy();
-    this.gone();
-  }
-
-  private fallingBehind(): void {
-    const unsent = this.socket.writableLength;
-    if (unsent > this.owner.limits.unsentBytesMax) {
-      this.owner.figures.tooSlow++;
-      this.owner.options.logger.warn(
-        { protocol: this.protocol, unsent },
-        'a client that does not read was disconnected',
+function outboxOf(protocol: Protocol, logger: Logger): Outbox {
+  let outbox = outboxes.get(protocol);
+  if (outbox === undefined) {
+    outbox = new Outbox(protocol, (thrown, connections) => {
+      logger.error(
+        { err: thrown, protocol: protocol.name, connections },
+        'commits did not settle; the connections that wait for them are closed, their outcome is unknown',
       );
-      this.destroy();
-    } else if (unsent > pauseUnsentBytes && !this.pausedByOutput) {
-      this.pausedByOutput = true;
-      this.socket.pause();
-    }
+    });
+    outboxes.set(protocol, outbox);
   }
-
-  private drained(): void {
-    if (this.pausedByOutput) {
-      this.pausedByOutput = false;
-      if (!this.pausedByHandler) this.socket.resume();
-    }
-    this.handler?.onDrain?.();
-  }
-
-  private gone(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.pending = undefined;
-    this.more = undefined;
-    this.pendingBytes = 0;
-    this.owner.forget(this);
-    this.handler?.onClose();
-  }
+  return outbox;
 }
 
-/** IPv4 addresses as such on a socket that serves both families. */
-function plainAddress(address: string | undefined): string {
-  if (address === undefined) return '';
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
-}
-
-class OpenListener implements Listener {
-  readonly figures: ListenerFigures = { accepted: 0, rejected: 0, bytesIn: 0, bytesOut: 0, tooSlow: 0, idleClosed: 0 };
-  limits: ConnectionLimits;
-  clockMs = Date.now();
-  private readonly open = new Set<SocketConnection>();
-  private readonly readBuffer = Buffer.allocUnsafeSlow(readBufferBytes);
-  private readonly server: net.Server;
-  private queue: SocketConnection[] = [];
-  private scheduled = false;
-  /** The flush before, while it waits for its log write: the next one goes after it. */
-  private waiting: Promise<void> | undefined;
-  private idleTimer: NodeJS.Timeout | undefined;
-  private stopping = false;
+class SocketListener implements Listener, ConnectionOwner {
+  readonly protocol: string;
+  readonly secure: boolean;
+  readonly limits: { -readonly [Limit in keyof ConnectionLimits]: ConnectionLimits[Limit] };
+  readonly logger: Logger;
+  readonly outbox: Outbox;
+  readonly statistics: ListenerStatistics = {
+    accepted: 0,
+    refused: 0,
+    closedIdle: 0,
+    closedSlow: 0,
+    closedUnsettled: 0,
+    defects: 0,
+    socketErrors: 0,
+    bytesRead: 0,
+    bytesWritten: 0,
+  };
+  address: ListenerAddress;
+  private readonly server: Server;
+  private readonly openConnections = new Set<SocketConnection>();
+  /** Sockets that are closed for the protocol and wait for their peer, with the time they will be cut off. */
+  private readonly lingering = new Map<Socket, number>();
+  private sweepTimer: NodeJS.Timeout | undefined;
+  private stopping: Promise<void> | undefined;
+  private onEmpty: (() => void) | undefined;
 
   constructor(
-    readonly protocol: Protocol,
-    readonly options: ListenerOptions,
+    private readonly served: Protocol,
+    private readonly options: ListenerOptions,
   ) {
-    this.limits = options.limits;
-    this.server =
-      options.tls === undefined
-        ? net.createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true }, (socket) => this.accept(socket))
-        : tls.createServer(
-            {
-              key: options.tls.key,
-              cert: options.tls.cert,
-              ...(options.tls.ca === undefined ? {} : { ca: options.tls.ca }),
-              requestCert: options.tls.requestClientCertificate === true,
-              rejectUnauthorized: options.tls.requestClientCertificate === true,
-              noDelay: true,
-              keepAlive: true,
-            },
-            (socket) => this.adopt(socket, true),
-          );
-    if (options.tls !== undefined) {
-      this.server.on('tlsClientError', (err: Error) => {
-        options.logger.debug({ err, protocol: protocol.name }, 'a TLS handshake failed');
-      });
-    }
+    this.protocol = served.name;
+    this.secure = options.tls !== undefined;
+    this.limits = { ...options.limits };
+    this.logger = options.logger;
+    this.outbox = outboxOf(served, options.logger);
+    this.address = { host: options.host ?? '', port: options.port ?? 0, path: options.path };
+    this.server = this.createServer();
   }
 
   get connections(): number {
-    return this.open.size;
+    return this.openConnections.size;
   }
 
-  get address(): ListenerAddress {
-    const address = this.server.address();
-    if (address === null || typeof address === 'string') {
-      return { host: '', port: 0, ...(this.options.path === undefined ? {} : { path: this.options.path }) };
+  // --- opening ----------------------------------------------------------------------------------------------------
+
+  async open(): Promise<void> {
+    try {
+      await this.listen();
+    } catch (thrown) {
+      const error = thrown as NodeJS.ErrnoException;
+      if (error.code !== 'EADDRINUSE' || !(await this.removeStaleSocket())) throw this.listenError(error);
+      await this.listen().catch((again: NodeJS.ErrnoException) => {
+        throw this.listenError(again);
+      });
     }
-    return { host: address.address, port: address.port };
+    this.server.on('error', (error) => this.logger.error({ err: error, protocol: this.protocol }, 'a listener failed'));
+    const bound = this.server.address();
+    if (typeof bound === 'object' && bound !== null) this.address = { host: bound.address, port: bound.port };
+    this.scheduleSweep();
   }
 
-  async listen(): Promise<void> {
-    const { host, port, path } = this.options;
-    if (path !== undefined) {
-      try {
-        unlinkSync(path);
-      } catch {
-        // Not there: nothing to replace.
-      }
-    }
-    await new Promise<void>((resolve, reject) => {
-      this.server.once('error', reject);
+  private listen(): Promise<void> {
+    const { server, options } = this;
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error): void => reject(error);
+      server.once('error', failed);
       const listening = (): void => {
-        this.server.removeListener('error', reject);
-        this.server.on('error', (err) => this.options.logger.error({ err }, 'a listener failed'));
+        server.off('error', failed);
         resolve();
       };
-      if (path !== undefined) this.server.listen({ path, backlog }, listening);
-      else this.server.listen({ host: host ?? '127.0.0.1', port: port ?? 0, backlog }, listening);
+      if (options.path !== undefined) server.listen({ path: options.path, backlog: backlogMax }, listening);
+      else server.listen({ host: options.host, port: options.port, backlog: backlogMax }, listening);
     });
-    if (path !== undefined && this.options.pathMode !== undefined) chmodSync(path, this.options.pathMode);
-    this.idleTimer = setInterval(() => this.closeIdle(), idleCheckMs);
-    this.idleTimer.unref();
   }
 
-  enqueue(connection: SocketConnection): void {
-    this.queue.push(connection);
-    if (this.scheduled) return;
-    this.scheduled = true;
-    setImmediate(() => this.flush());
-  }
-
-  forget(connection: SocketConnection): void {
-    this.open.delete(connection);
-  }
-
-  async stop(): Promise<void> {
-    this.stopping = true;
-    clearInterval(this.idleTimer);
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    this.flush();
-    await this.waiting;
-    for (const connection of [...this.open]) connection.end();
-    const force = setTimeout(() => {
-      for (const connection of [...this.open]) connection.destroy();
-    }, stopGraceMs);
-    // A client that keeps its half of the connection open would hold us up: what was sent has left by now.
-    setImmediate(() => {
-      for (const connection of [...this.open]) if (connection.unsentBytes === 0) connection.socket.destroySoon();
+  /** A killed process leaves its unix socket behind, and nobody answers there. */
+  private async removeStaleSocket(): Promise<boolean> {
+    const { path } = this.options;
+    if (path === undefined) return false;
+    const stale = await new Promise<boolean>((resolve) => {
+      const probe = connect(path);
+      probe.once('connect', () => {
+        probe.destroy();
+        resolve(false);
+      });
+      probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
     });
-    await closed;
-    clearTimeout(force);
+    if (stale) rmSync(path, { force: true });
+    return stale;
   }
 
-  private accept(raw: net.Socket): void {
-    // The accepted handle moves into a socket that reads into the shared buffer; the socket it came in is left empty.
-    const holder = raw as unknown as { _handle: unknown };
-    const handle = holder._handle;
-    if (handle === null || handle === undefined) {
-      raw.destroy();
-      return;
-    }
-    holder._handle = null;
-    let connection: SocketConnection | undefined;
-    const socket = new net.Socket({
-      handle,
-      allowHalfOpen: false,
-      onread: {
-        buffer: this.readBuffer,
-        callback: (length: number, buffer: Uint8Array) => {
-          connection?.received(buffer as Buffer, length);
-          return true;
-        },
+  private listenError(error: NodeJS.ErrnoException): ListenError {
+    const code = error.code ?? 'UNKNOWN';
+    const reason = listenReasons[code] ?? error.message;
+    return new ListenError(
+      `${this.protocol} cannot listen on ${addressText(this.address)}: ${reason} (${code})`,
+      code,
+      {
+        cause: error,
       },
-    } as unknown as net.SocketConstructorOpts);
-    connection = this.adopt(socket, false);
-    if (connection !== undefined) socket.read(0);
+    );
   }
 
-  private adopt(socket: net.Socket, secure: boolean): SocketConnection | undefined {
-    if (this.open.size >= this.limits.connectionsMax || this.stopping) {
-      this.figures.rejected++;
-      socket.on('error', () => {});
-      if (this.protocol.refusal === undefined) socket.destroy();
-      else socket.end(this.protocol.refusal, () => socket.destroySoon());
-      return undefined;
+  private createServer(): Server {
+    const { tls } = this.options;
+    const shared = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs };
+    if (tls === undefined) {
+      return createServer({ ...shared, pauseOnConnect: true }, (raw) => this.acceptPlain(raw));
     }
-    this.figures.accepted++;
-    const connection = new SocketConnection(this, socket, secure);
-    this.open.add(connection);
-    connection.handler = this.protocol.open(connection);
-    if (secure) socket.on('data', (bytes: Buffer) => connection.received(bytes, bytes.length));
-    return connection;
+    const requestCert = tls.requestClientCertificate === true;
+    const server = createTlsServer(
+      {
+        ...shared,
+        key: tls.key,
+        cert: tls.cert,
+        ca: tls.ca,
+        requestCert,
+        rejectUnauthorized: requestCert,
+        handshakeTimeout: handshakeMsMax,
+      },
+      (socket) => this.acceptStream(socket),
+    );
+    server.on('tlsClientError', (error, socket) => {
+      this.statistics.socketErrors++;
+      this.logger.debug(
+        { err: error, protocol: this.protocol, remoteAddress: socket.remoteAddress },
+        'a TLS handshake failed',
+      );
+    });
+    server.on('drop', () => this.statistics.refused++);
+    return server;
   }
 
-  private flush(): void {
-    this.scheduled = false;
-    this.clockMs = Date.now();
-    const { queue } = this;
-    if (queue.length === 0) return;
-    this.queue = [];
-    let settled: Promise<void> | undefined;
+  // --- accepting --------------------------------------------------------------------------------------------------
+
+  private acceptPlain(raw: Socket): void {
+    if (this.refuses(raw)) return;
+    const handle = this.options.publicStreamsOnly === true ? undefined : takeHandle(raw);
+    if (handle === undefined) {
+      this.acceptStream(raw);
+      return;
+    }
+    let connection: SocketConnection | undefined;
+    const socketOptions: SocketConstructorOpts & { handle: unknown; onread: OnReadOpts } = {
+      handle,
+      allowHalfOpen: true,
+      onread: {
+        buffer: sharedInput,
+        callback: (length) => connection?.receive(sharedInput, length) ?? true,
+      },
+    };
+    const socket = new Socket(socketOptions);
+    connection = this.connect(socket, handle);
+    this.greet(connection);
+  }
+
+  private acceptStream(socket: Socket): void {
+    if (this.secure && this.refuses(socket)) return;
+    const connection = this.connect(socket, undefined);
+    socket.on('data', (bytes: Buffer) => {
+      connection.receive(bytes, bytes.length);
+    });
+    this.greet(connection);
+    socket.resume();
+  }
+
+  private refuses(socket: Socket): boolean {
+    if (this.secure) this.server.maxConnections = this.limits.connectionsMax + handshakesMax;
+    if (this.stopping === undefined && this.openConnections.size < this.limits.connectionsMax) return false;
+    this.statistics.refused++;
+    socket.on('error', () => {});
+    if (this.served.refusal === undefined || this.lingering.size >= this.limits.connectionsMax) {
+      socket.destroy();
+      return true;
+    }
+    this.linger(socket);
+    socket.end(this.served.refusal);
+    socket.resume();
+    return true;
+  }
+
+  private connect(socket: Socket, handle: unknown): SocketConnection {
+    return new SocketConnection(this, this.protocol, socket, handle, this.endpointsOf(socket), this.secure);
+  }
+
+  private endpointsOf(socket: Socket): Endpoints {
+    const { path } = this.options;
+    if (path !== undefined) return { remoteAddress: path, remotePort: 0, localAddress: path, localPort: 0 };
+    return {
+      remoteAddress: unmapped(socket.remoteAddress),
+      remotePort: socket.remotePort ?? 0,
+      localAddress: unmapped(socket.localAddress),
+      localPort: socket.localPort ?? 0,
+    };
+  }
+
+  private greet(connection: SocketConnection): void {
+    this.statistics.accepted++;
+    this.openConnections.add(connection);
     try {
-      settled = this.protocol.settle();
-    } catch (err) {
-      this.lost(queue, err);
-      return;
+      connection.attach(this.served.open(connection));
+    } catch (thrown) {
+      this.statistics.defects++;
+      this.logger.error({ err: thrown, protocol: this.protocol }, 'a protocol could not open a connection');
+      connection.destroy();
     }
-    if (settled === undefined && this.waiting === undefined) {
-      for (const connection of queue) connection.flush();
-      return;
-    }
-    const before = this.waiting;
-    const now = (async () => {
-      try {
-        await before;
-        await settled;
-        for (const connection of queue) connection.flush();
-      } catch (err) {
-        this.lost(queue, err);
-      }
-    })();
-    this.waiting = now;
-    void now.then(() => {
-      if (this.waiting === now) this.waiting = undefined;
+  }
+
+  // --- closing ----------------------------------------------------------------------------------------------------
+
+  gone(connection: SocketConnection): void {
+    this.openConnections.delete(connection);
+    if (!connection.socket.destroyed) this.linger(connection.socket);
+    this.tellEmpty();
+  }
+
+  private linger(socket: Socket): void {
+    this.lingering.set(socket, Date.now() + lingerMsMax);
+    socket.once('close', () => {
+      this.lingering.delete(socket);
+      this.tellEmpty();
     });
   }
 
-  /** The log write failed: nobody knows whether what these clients asked for is safe, so they get no answer. */
-  private lost(queue: readonly SocketConnection[], err: unknown): void {
-    this.options.logger.error({ err, protocol: this.protocol.name }, 'replies were dropped: their writes are not safe');
-    for (const connection of queue) connection.destroy();
+  private tellEmpty(): void {
+    if (this.openConnections.size === 0 && this.lingering.size === 0) this.onEmpty?.();
   }
 
-  private closeIdle(): void {
+  /** One timer for all connections. */
+  private scheduleSweep(): void {
     const { idleMsMax } = this.limits;
-    this.clockMs = Date.now();
+    const interval = idleMsMax === 0 ? sweepMsMax : Math.min(sweepMsMax, Math.max(sweepMsMin, idleMsMax / 4));
+    this.sweepTimer = setTimeout(() => {
+      this.sweep();
+      this.scheduleSweep();
+    }, interval);
+    this.sweepTimer.unref();
+  }
+
+  private sweep(): void {
+    const nowMs = Date.now();
+    this.outbox.nowMs = nowMs;
+    for (const [socket, untilMs] of this.lingering) if (nowMs >= untilMs) socket.destroy();
+    const { idleMsMax } = this.limits;
     if (idleMsMax === 0) return;
-    for (const connection of [...this.open]) {
-      if (this.clockMs - connection.lastInputMs > idleMsMax && connection.handler?.idleExempt !== true) {
-        this.figures.idleClosed++;
-        connection.destroy();
-      }
+    for (const connection of this.openConnections) {
+      if (nowMs - connection.lastActiveMs < idleMsMax || connection.idleExempt) continue;
+      this.statistics.closedIdle++;
+      this.logger.debug(
+        { connection: connection.id, protocol: this.protocol, idleMsMax },
+        'an idle connection is closed',
+      );
+      connection.destroy();
     }
+  }
+
+  stop(): Promise<void> {
+    this.stopping ??= this.close();
+    return this.stopping;
+  }
+
+  private async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    const grace = new Grace(stopGraceMs);
+    await Promise.race([this.outbox.drained(), grace.over]);
+    for (const connection of this.openConnections) connection.end();
+    if (this.openConnections.size !== 0 || this.lingering.size !== 0) {
+      const empty = new Promise<void>((resolve) => {
+        this.onEmpty = resolve;
+      });
+      await Promise.race([empty, grace.over]);
+    }
+    grace.cancel();
+    for (const connection of this.openConnections) connection.destroy();
+    for (const socket of this.lingering.keys()) socket.destroy();
+    await closed;
+    clearTimeout(this.sweepTimer);
   }
 }
 
-/** Opens a listener; the promise rejects with an error that names the protocol and the address when it cannot. */
-export async function openListener(protocol: Protocol, options: ListenerOptions): Promise<Listener> {
-  const listener = new OpenListener(protocol, options);
-  try {
-    await listener.listen();
-  } catch (cause) {
-    const where = options.path ?? `${options.host ?? '127.0.0.1'}:${options.port ?? 0}`;
-    const code = (cause as NodeJS.ErrnoException).code;
-    const why = code === 'EADDRINUSE' ? 'the address is in use' : (cause as Error).message;
-    throw new Error(`${protocol.name} cannot listen on ${where}: ${why}`, { cause });
+/** A time that is over once, or cancelled. */
+class Grace {
+  readonly over: Promise<void>;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(ms: number) {
+    this.over = new Promise((resolve) => {
+      this.timer = setTimeout(resolve, ms);
+    });
   }
-  return listener;
+
+  cancel(): void {
+    clearTimeout(this.timer);
+  }
+}
+
+/**
+ * Takes the handle out of an accepted socket, which then counts as closed for its server; `undefined` when this version
+ * of Node keeps it elsewhere.
+ */
+function takeHandle(raw: Socket): object | undefined {
+  const owner = raw as unknown as { _handle?: unknown };
+  const handle = owner._handle;
+  if (typeof handle !== 'object' || handle === null) return undefined;
+  owner._handle = null;
+  raw.destroy();
+  return handle;
+}
+
+/** An IPv4 peer of a dual-stack listener is shown as IPv4. */
+function unmapped(address: string | undefined): string {
+  if (address === undefined) return '';
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}
+
+const listenReasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the address is already in use',
+  EADDRNOTAVAIL: 'this machine does not have the address',
+  EACCES: 'permission denied',
+  ENOTFOUND: 'the host name is unknown',
+};
+
+/** `127.0.0.1:6379`, `[::1]:6379` or a path. */
+export function addressText(address: ListenerAddress): string {
+  if (address.path !== undefined) return address.path;
+  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
 }
