@@ -1,6 +1,7 @@
 /** MONITOR: clients that see every command before it runs. */
 import type { Client } from './client.js';
 import type { Command } from './command.js';
+import { peerOf } from './peer.js';
 import type { Request } from './request.js';
 
 export class Monitors {
@@ -20,13 +21,9 @@ export class Monitors {
     this.clients.delete(client);
   }
 
-  feed(client: Client, request: Request, command: Command): void {
+  feed(client: Client, request: Request, command: Command, source?: 'lua'): void {
     if (command.flags.has('skip_monitor') || command.flags.has('admin')) return;
-    const { connection } = client;
-    const peer =
-      connection.remotePort === 0
-        ? `unix:${connection.localAddress}`
-        : `${connection.remoteAddress}:${connection.remotePort}`;
+    const peer = source ?? peerOf(client);
     const time = (performance.timeOrigin + performance.now()) / 1000;
     let line = `+${time.toFixed(6)} [${client.db.index} ${peer}]`;
     for (let i = 0; i < request.count; i++) line += ` "${escapeForMonitor(request.text(i))}"`;

@@ -19,6 +19,7 @@ import { PubSub } from './pubsub.js';
 import { CommandRegistry } from './registry.js';
 import type { Request } from './request.js';
 import { Saves } from './saves.js';
+import { Scripting } from './scripting/scripting.js';
 import { Settings } from './settings.js';
 import { abbreviated, SlowLog } from './slowlog.js';
 import { ServerStatistics } from './statistics.js';
@@ -82,6 +83,7 @@ export class RedisServer implements Protocol {
   readonly latency = new LatencyEvents();
   readonly pause: Pause;
   readonly saves: Saves;
+  readonly scripting: Scripting;
   readonly clients = new Map<number, Client>();
   readonly startedMs = Date.now();
   readonly replicationId = randomBytes(20).toString('hex');
@@ -103,7 +105,6 @@ export class RedisServer implements Protocol {
   /** Figures of features, for INFO. */
   trackingClients: () => number = () => 0;
   redirectionOf: (client: Client) => number = () => -1;
-  scriptFigures: () => { scripts: number; functions: number; libraries: number } = () => noScripts;
   private readonly stopFollowing: () => void;
   private readonly sampler: NodeJS.Timeout;
   private closedInput = 0;
@@ -116,6 +117,7 @@ export class RedisServer implements Protocol {
     this.settings = new Settings(options);
     this.pubsub = new PubSub(this);
     this.saves = new Saves(this.store.engine);
+    this.scripting = new Scripting(this.store.engine);
     this.pause = new Pause((on) => {
       this.store.expiryPaused = on;
     });
@@ -130,6 +132,11 @@ export class RedisServer implements Protocol {
     });
     this.sampler = setInterval(() => this.statistics.sample(), sampleIntervalMs);
     this.sampler.unref();
+  }
+
+  /** Resolves when every command can run. */
+  get ready(): Promise<void> {
+    return this.scripting.ready;
   }
 
   get monitors(): number {
@@ -183,6 +190,7 @@ export class RedisServer implements Protocol {
     this.pause.end();
     this.stopFollowing();
     this.pubsub.close();
+    this.scripting.close();
     await Promise.resolve();
   }
 
@@ -217,6 +225,11 @@ export class RedisServer implements Protocol {
       if (refusal !== undefined) return refusal;
     }
     return undefined;
+  }
+
+  /** What a script's commands are asked. */
+  refuseInScript(client: Client, command: Command, request: Request): RedisError | undefined {
+    return this.refuseAtExec(client, command, request);
   }
 
   /** Accounts for a command that ran. */
@@ -256,8 +269,8 @@ export class RedisServer implements Protocol {
     if (this.blocking.hasReady) this.blocking.serve();
   }
 
-  feedMonitors(client: Client, request: Request, command: Command): void {
-    this.monitorClients.feed(client, request, command);
+  feedMonitors(client: Client, request: Request, command: Command, source?: 'lua'): void {
+    this.monitorClients.feed(client, request, command, source);
   }
 
   /** CLIENT KILL: closes at once, or after its reply when it kills itself. */
@@ -314,8 +327,6 @@ export class RedisServer implements Protocol {
     };
   }
 }
-
-const noScripts = { scripts: 0, functions: 0, libraries: 0 };
 
 const inSubscribedMode = new Set([
   'subscribe',

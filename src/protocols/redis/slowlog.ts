@@ -1,6 +1,6 @@
 /** SLOWLOG: the last commands that took longer than `slowlog-log-slower-than`. */
 import type { Client } from './client.js';
-import { peerOf } from './commands/client.js';
+import { peerOf } from './peer.js';
 import type { Request } from './request.js';
 
 const wordsMax = 32;

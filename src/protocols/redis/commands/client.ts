@@ -4,6 +4,7 @@ import type { CommandContext, Commands } from '../command.js';
 import { RedisError, syntaxError } from '../errors.js';
 import { help } from '../help.js';
 import { parseIntegerText } from '../numbers.js';
+import { localOf, peerOf } from '../peer.js';
 
 /** Printable ASCII without blanks. */
 export function isClientName(name: string): boolean {
@@ -70,19 +71,6 @@ function flagsOf(client: Client): string {
   if (client.noEvict) flags += 'e';
   if (client.noTouch) flags += 'T';
   return flags === '' ? 'N' : flags;
-}
-
-export function peerOf(client: Client): string {
-  return addressText(client.connection.remoteAddress, client.connection.remotePort, client.connection.localAddress);
-}
-
-function localOf(client: Client): string {
-  return addressText(client.connection.localAddress, client.connection.localPort, client.connection.localAddress);
-}
-
-function addressText(host: string, port: number, path: string): string {
-  if (port === 0) return `${path}:0`;
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** One line of CLIENT LIST. */

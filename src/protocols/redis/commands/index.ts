@@ -4,8 +4,10 @@ import { clientCommands } from './client.js';
 import { commandCommands } from './command.js';
 import { configCommands } from './config.js';
 import { connectionCommands } from './connection.js';
+import { functionCommands } from './functions.js';
 import { keyCommands } from './keys.js';
 import { pubsubCommands } from './pubsub.js';
+import { scriptingCommands } from './scripting.js';
 import { serverCommands } from './server.js';
 import { streamGroupCommands } from './stream-groups.js';
 import { streamCommands } from './streams.js';
@@ -24,4 +26,6 @@ export const commandFamilies: readonly Commands[] = [
   stringCommands,
   streamCommands,
   streamGroupCommands,
+  scriptingCommands,
+  functionCommands,
 ];
