@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { Change } from '../../models/key-value/changes.js';
 import type { KeyValueStore } from '../../models/key-value/store.js';
 import type { Connection, ConnectionHandler, Protocol } from '../../network/connection.js';
+import { AccessControl, type UserStorage } from './acl/access-control.js';
 import { BlockedClients } from './blocking.js';
 import { Client } from './client.js';
 import type { Command } from './command.js';
@@ -17,7 +18,7 @@ import { KeyspaceNotifications } from './notifications.js';
 import { Pause } from './pause.js';
 import { PubSub } from './pubsub.js';
 import { CommandRegistry } from './registry.js';
-import type { Request } from './request.js';
+import { Request } from './request.js';
 import { Saves } from './saves.js';
 import { Scripting } from './scripting/scripting.js';
 import { Settings } from './settings.js';
@@ -43,6 +44,8 @@ export interface RedisOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** What commands ask of the process around the server. */
   readonly host?: HostOperations;
+  /** The list of users that all protocols share; without it users live as long as the server. */
+  readonly users?: UserStorage;
 }
 
 /** What commands ask of the process that runs the server. */
@@ -56,7 +59,7 @@ export interface HostOperations {
 /** A refusal of a command before it runs; `undefined` lets it pass. */
 export type Gate = (client: Client, command: Command, request: Request) => RedisError | undefined;
 
-/** Who may log in. The default knows one user and the password `requirepass`; access control brings its own. */
+/** Who may log in. */
 export interface Logins {
   /** Whether the default user needs no password. */
   readonly passwordless: boolean;
@@ -89,7 +92,7 @@ export class RedisServer implements Protocol {
   readonly replicationId = randomBytes(20).toString('hex');
   readonly role: 'master' | 'slave' = 'master';
   readonly accessDenied = { auth: 0, command: 0, key: 0, channel: 0 };
-  logins: Logins;
+  readonly access: AccessControl;
   /** Features that may refuse a command add themselves here, in Redis' order of refusals. */
   readonly gates: Gate[] = [];
   /** Letters that features add to a client's flags in CLIENT LIST. */
@@ -121,7 +124,7 @@ export class RedisServer implements Protocol {
     this.pause = new Pause((on) => {
       this.store.expiryPaused = on;
     });
-    this.logins = this.requirepassOnly();
+    this.access = new AccessControl(this, options.users);
     const notifications = new KeyspaceNotifications(this);
     this.stopFollowing = this.store.follow((changes) => {
       this.blocking.noteChanges(changes);
@@ -152,21 +155,22 @@ export class RedisServer implements Protocol {
   }
 
   get passwordless(): boolean {
-    return this.logins.passwordless;
+    return this.access.passwordless;
   }
 
   initialUser(): string | undefined {
-    return this.logins.initial();
+    return this.access.initial();
   }
 
   userExists(user: string): boolean {
-    return this.logins.exists(user);
+    return this.access.exists(user);
   }
 
   /** Makes the client act as `user` when the password is right. */
   logIn(client: Client, user: string, password: string): boolean {
-    if (!this.logins.verify(user, password)) {
+    if (!this.access.verify(user, password)) {
       this.accessDenied.auth++;
+      this.access.failedLogin(client, user);
       return false;
     }
     client.user = user;
@@ -191,6 +195,7 @@ export class RedisServer implements Protocol {
     this.stopFollowing();
     this.pubsub.close();
     this.scripting.close();
+    this.access.close();
     await Promise.resolve();
   }
 
@@ -273,6 +278,11 @@ export class RedisServer implements Protocol {
     this.monitorClients.feed(client, request, command, source);
   }
 
+  /** A request of these words, for questions about commands that nobody sent. */
+  requestOf(words: readonly string[]): Request {
+    return Request.of(words);
+  }
+
   /** CLIENT KILL: closes at once, or after its reply when it kills itself. */
   disconnect(victim: Client, by: Client): void {
     if (victim === by) victim.closeAfterReply = true;
@@ -311,20 +321,6 @@ export class RedisServer implements Protocol {
   peakMemory(): number {
     this.usedMemory();
     return this.peak;
-  }
-
-  /** One user, `default`, and the password of the settings. */
-  private requirepassOnly(): Logins {
-    const { settings } = this;
-    return {
-      get passwordless() {
-        return settings.requirepass === '';
-      },
-      initial: () => (settings.requirepass === '' ? 'default' : undefined),
-      verify: (user, password) =>
-        user === 'default' && (settings.requirepass === '' || password === settings.requirepass),
-      exists: (user) => user === 'default',
-    };
   }
 }
 

@@ -1,5 +1,6 @@
 /** The families of commands, one file each. */
 import type { Commands } from '../command.js';
+import { aclCommands } from './acl.js';
 import { clientCommands } from './client.js';
 import { commandCommands } from './command.js';
 import { configCommands } from './config.js';
@@ -17,6 +18,7 @@ import { transactionCommands } from './transactions.js';
 export const commandFamilies: readonly Commands[] = [
   connectionCommands,
   clientCommands,
+  aclCommands,
   configCommands,
   commandCommands,
   serverCommands,
