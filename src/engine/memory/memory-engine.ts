@@ -18,6 +18,7 @@ import type {
 } from '../engine.js';
 import { ConflictError } from '../errors.js';
 import { writeBackup } from '../portable-backup.js';
+import { Topics } from '../topics.js';
 
 interface State {
   readonly values: Map<Key, Buffer>;
@@ -218,7 +219,7 @@ export class MemoryEngine implements Engine {
   private version = 0;
   private commits = 0;
   private conflicts = 0;
-  private readonly subscribers = new Set<{ prefix: string; listener: (topic: string, message: Buffer) => void }>();
+  private readonly topics = new Topics();
 
   read<T>(body: (view: View) => T): T {
     return body(new MemoryView(this.state));
@@ -237,7 +238,8 @@ export class MemoryEngine implements Engine {
       throw thrown;
     }
     this.commits++;
-    for (const [topic, message] of tx.messages) this.deliver(topic, message);
+    for (const [topic, message] of tx.messages) this.topics.send(topic, message);
+    this.topics.deliver();
     return result;
   }
 
@@ -292,13 +294,12 @@ export class MemoryEngine implements Engine {
   }
 
   subscribe(prefix: string, listener: (topic: string, message: Buffer) => void): () => void {
-    const subscriber = { prefix, listener };
-    this.subscribers.add(subscriber);
-    return () => this.subscribers.delete(subscriber);
+    return this.topics.subscribe(prefix, listener);
   }
 
   publish(topic: string, message: Buffer): void {
-    this.deliver(topic, message);
+    this.topics.send(topic, message);
+    this.topics.deliver();
   }
 
   async backup(directory: string): Promise<void> {
@@ -316,10 +317,6 @@ export class MemoryEngine implements Engine {
 
   async close(): Promise<void> {
     await Promise.resolve();
-  }
-
-  private deliver(topic: string, message: Buffer): void {
-    for (const { prefix, listener } of [...this.subscribers]) if (topic.startsWith(prefix)) listener(topic, message);
   }
 }
 
