@@ -6,7 +6,7 @@
  * turn (`outbox.ts`), past the stream's machinery where that is possible (`socket-writer.ts`).
  */
 
-import { rmSync } from 'node:fs';
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type OnReadOpts, type Server, Socket, type SocketConstructorOpts } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Logger } from '../observability/logger.js';
@@ -51,9 +51,9 @@ export interface TlsSettings {
 
 export type ListenAddress =
   /** `port` 0: a free one. */
-  | { readonly host: string; readonly port: number; readonly path?: undefined }
-  /** A unix socket. */
-  | { readonly path: string; readonly host?: undefined; readonly port?: undefined };
+  | { readonly host: string; readonly port: number; readonly path?: undefined; readonly pathMode?: undefined }
+  /** A unix socket, with its permissions (0o700, say) instead of what the umask leaves. */
+  | { readonly path: string; readonly pathMode?: number; readonly host?: undefined; readonly port?: undefined };
 
 export type ListenerOptions = ListenAddress & {
   readonly tls?: TlsSettings;
@@ -77,7 +77,7 @@ export interface Listener {
   /** Open connections. */
   readonly connections: number;
   /** May be changed at any time; what is open already stays open. */
-  readonly limits: { -readonly [Limit in keyof ConnectionLimits]: ConnectionLimits[Limit] };
+  limits: { -readonly [Limit in keyof ConnectionLimits]: ConnectionLimits[Limit] };
   readonly statistics: Readonly<ListenerStatistics>;
   /**
    * Stops accepting, lets queued replies leave, and closes all connections, with force after a time of grace. Resolves
@@ -124,7 +124,7 @@ function outboxOf(protocol: Protocol, logger: Logger): Outbox {
 class SocketListener implements Listener, ConnectionOwner {
   readonly protocol: string;
   readonly secure: boolean;
-  readonly limits: { -readonly [Limit in keyof ConnectionLimits]: ConnectionLimits[Limit] };
+  limits: { -readonly [Limit in keyof ConnectionLimits]: ConnectionLimits[Limit] };
   readonly logger: Logger;
   readonly outbox: Outbox;
   readonly statistics: ListenerStatistics = {
@@ -176,6 +176,9 @@ class SocketListener implements Listener, ConnectionOwner {
         throw this.listenError(again);
       });
     }
+    if (this.options.path !== undefined && this.options.pathMode !== undefined) {
+      chmodSync(this.options.path, this.options.pathMode);
+    }
     this.server.on('error', (error) => this.logger.error({ err: error, protocol: this.protocol }, 'a listener failed'));
     const bound = this.server.address();
     if (typeof bound === 'object' && bound !== null) this.address = { host: bound.address, port: bound.port };
@@ -199,7 +202,7 @@ class SocketListener implements Listener, ConnectionOwner {
   /** A killed process leaves its unix socket behind, and nobody answers there. */
   private async removeStaleSocket(): Promise<boolean> {
     const { path } = this.options;
-    if (path === undefined) return false;
+    if (path === undefined || !lstatSync(path).isSocket()) return false;
     const stale = await new Promise<boolean>((resolve) => {
       const probe = connect(path);
       probe.once('connect', () => {

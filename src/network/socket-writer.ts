@@ -98,6 +98,11 @@ export function openWriter(socket: Socket, handle: unknown, onTaken: () => void)
   return new DirectWriter(socket, handle, onTaken);
 }
 
+/** Whether direct writes are in use; `undefined` until something has been written to a plain socket. */
+export function directWrites(): boolean | undefined {
+  return requestClass === undefined ? undefined : requestClass !== null;
+}
+
 export class StreamWriter implements SocketWriter {
   constructor(
     private readonly socket: Socket,

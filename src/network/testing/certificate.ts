@@ -1,0 +1,21 @@
+/** A self-signed certificate for `localhost` and 127.0.0.1, valid for a hundred years, and its key: for tests alone. */
+
+export const testCertificate = `-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUaA7LbWNH9XDsoGC1HZArpBZor1owCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNDExMzMxN1oYDzIxMjYxMDMx
+MTEzMzE3WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQv6BOLW4ySqc9R74q3hj73zqq1ujBGPmVSGoU44nAOo8z3iHTPb5WM
+h0W4K9qqTckk9vBQvYlVvjutMsFuw+T3o28wbTAdBgNVHQ4EFgQURSAO9fl5Wsba
+G8cEt9KZjH/XCZYwHwYDVR0jBBgwFoAURSAO9fl5WsbaG8cEt9KZjH/XCZYwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDRwAwRAIgRnmVwva3ifevt5LEyY+rMQEWfN/g3gLe/McZDFrWQOcCIG0/
+sqZx0T9hV2btuqXqGUMjrsbaVRCGC2wyhq5PwI7r
+-----END CERTIFICATE-----
+`;
+
+export const testKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/2/oBqUGN5dkdHnT
+0CSr/hbHdsceA6oirt0yY0M7yiWhRANCAAQv6BOLW4ySqc9R74q3hj73zqq1ujBG
+PmVSGoU44nAOo8z3iHTPb5WMh0W4K9qqTckk9vBQvYlVvjutMsFuw+T3
+-----END PRIVATE KEY-----
+`;
