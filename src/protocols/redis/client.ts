@@ -233,6 +233,7 @@ export class Client implements ConnectionHandler, CommandContext {
   /** Runs a command that has passed all refusals: its transaction, its reply, what follows the commit. */
   execute(command: Command): void {
     this.current = command;
+    if (this.server.tracking.active) this.server.tracking.begin(this);
     this.mark = this.reply.length;
     this.executing = true;
     let result: unknown;

@@ -24,6 +24,7 @@ import { Scripting } from './scripting/scripting.js';
 import { Settings } from './settings.js';
 import { abbreviated, SlowLog } from './slowlog.js';
 import { ServerStatistics } from './statistics.js';
+import { Tracking } from './tracking.js';
 
 /** The part of a structured logger that the server uses. */
 export interface Logger {
@@ -93,6 +94,7 @@ export class RedisServer implements Protocol {
   readonly role: 'master' | 'slave' = 'master';
   readonly accessDenied = { auth: 0, command: 0, key: 0, channel: 0 };
   readonly access: AccessControl;
+  readonly tracking: Tracking;
   /** Features that may refuse a command add themselves here, in Redis' order of refusals. */
   readonly gates: Gate[] = [];
   /** Letters that features add to a client's flags in CLIENT LIST. */
@@ -103,8 +105,6 @@ export class RedisServer implements Protocol {
   readonly onReset = new Set<(client: Client) => void>();
   /** Called with the changes of every committed transaction. */
   readonly onChanges = new Set<(changes: readonly Change[]) => void>();
-  /** Called after a command of a client has run, whatever its access. */
-  readonly onExecuted = new Set<(client: Client, command: Command, request: Request) => void>();
   /** Figures of features, for INFO. */
   trackingClients: () => number = () => 0;
   redirectionOf: (client: Client) => number = () => -1;
@@ -125,10 +125,12 @@ export class RedisServer implements Protocol {
       this.store.expiryPaused = on;
     });
     this.access = new AccessControl(this, options.users);
+    this.tracking = new Tracking(this);
     const notifications = new KeyspaceNotifications(this);
     this.stopFollowing = this.store.follow((changes) => {
       this.blocking.noteChanges(changes);
       if (this.settings.notifyFlags !== 0) notifications.announce(changes);
+      this.tracking.changed(changes);
       for (const listener of this.onChanges) listener(changes);
       // A change by another protocol, or by another server: nobody else will serve those who wait for it.
       if (this.blocking.hasReady) setImmediate(() => this.serveBlocked());
@@ -254,7 +256,7 @@ export class RedisServer implements Protocol {
     if (settings.latencyThresholdMs > 0 && ms >= settings.latencyThresholdMs) {
       this.latency.add(command.flags.has('fast') ? 'fast-command' : 'command', ms);
     }
-    if (this.onExecuted.size !== 0) for (const listener of this.onExecuted) listener(client, command, client.request);
+    if (this.tracking.active) this.tracking.end(client, command, client.request);
   }
 
   rejected(command: Command): void {

@@ -13,11 +13,13 @@ import { serverCommands } from './server.js';
 import { streamGroupCommands } from './stream-groups.js';
 import { streamCommands } from './streams.js';
 import { stringCommands } from './strings.js';
+import { trackingCommands } from './tracking.js';
 import { transactionCommands } from './transactions.js';
 
 export const commandFamilies: readonly Commands[] = [
   connectionCommands,
   clientCommands,
+  trackingCommands,
   aclCommands,
   configCommands,
   commandCommands,

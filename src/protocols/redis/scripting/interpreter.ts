@@ -477,6 +477,7 @@ export class Interpreter {
       server.countError(text);
       server.commandFailed(command);
     }
+    if (server.tracking.active) server.tracking.end(context.client, command, request);
     server.statistics.commands++;
     server.statistics.figures(command).record((performance.now() - startedMs) * 1000);
   }
