@@ -4,8 +4,9 @@
  * {@link StreamWriter} uses `socket.write` and works with every socket, TLS included.
  *
  * {@link DirectWriter} calls the socket's handle, as `socket.write` does at its end, and leaves out the stream's state
- * machine (a request object, a callback and a `nextTick` for each write), which costs a server of small replies a
- * third of its time. What makes it safe:
+ * machine (a request object, a callback and a `nextTick` for each write): about 1 µs of 9 for a request and its reply.
+ * With 4 µs of work a request and 50 clients that is a sixth more requests a second one at a time, and 3 % with 16
+ * pipelined; where the clients are the bottleneck it only saves processor time. What makes it safe:
  *
  * - The handle first tries `write(2)`. When that takes everything, the request object given with the call has not been
  *   touched, so that one serves all writes. Otherwise the handle keeps the request for the rest of the bytes and calls
