@@ -1,0 +1,60 @@
+/** What the server gives to the protocols it opens: one engine, one instance of every model, one list of users. */
+import type { Users } from '../access/users.js';
+import type { Durability, Engine } from '../engine/engine.js';
+import { KeyValueStore } from '../models/key-value/store.js';
+import type { ListenerAddress } from '../network/listener.js';
+import type { Logger } from '../observability/logger.js';
+import { everyKey } from './configuration-sources.js';
+import type { Configuration } from './options.js';
+
+/** Logical databases of the key-value model, as many as a Redis server has unless told otherwise. */
+const databasesDefault = 16;
+const databasesMax = 1_000_000;
+
+export class ServerContext {
+  private keyValueStore: KeyValueStore | undefined;
+
+  constructor(
+    readonly configuration: Configuration,
+    readonly engine: Engine,
+    readonly users: Users,
+    readonly logger: Logger,
+    /** Stops the server, as a signal would. */
+    readonly shutdown: () => void,
+    /** The first listener of a protocol; `undefined` as long as it has none. */
+    readonly addressOf: (protocol: string) => ListenerAddress | undefined,
+  ) {}
+
+  /** The key-value model, for all its protocols. */
+  get keyValue(): KeyValueStore {
+    this.keyValueStore ??= new KeyValueStore(this.engine, { databases: this.databases() });
+    return this.keyValueStore;
+  }
+
+  /** What an answer of the protocol promises. */
+  durability(protocol: string, initial: Durability): Durability {
+    const { durability } = this.configuration;
+    return durability.get(protocol) ?? durability.get(everyKey) ?? initial;
+  }
+
+  /** The settings `PROTOCOL.NAME` of one protocol, by name. */
+  settings(protocol: string): Record<string, string> {
+    const own = [...this.configuration.settings].filter(([key]) => key.startsWith(`${protocol}.`));
+    return Object.fromEntries(own.map(([key, value]) => [key.slice(protocol.length + 1), value]));
+  }
+
+  /** Releases the models. */
+  async close(): Promise<void> {
+    await this.keyValueStore?.close();
+  }
+
+  private databases(): number {
+    const given = this.configuration.settings.get('redis.databases');
+    if (given === undefined) return databasesDefault;
+    const databases = Number(given);
+    if (!Number.isInteger(databases) || databases < 1 || databases > databasesMax) {
+      throw new Error(`redis.databases: expected a number from 1 to ${databasesMax}, not "${given}"`);
+    }
+    return databases;
+  }
+}

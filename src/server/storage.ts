@@ -1,0 +1,30 @@
+/** Opens the engine that the configuration names. */
+import { mkdir, readdir } from 'node:fs/promises';
+import type { Engine } from '../engine/engine.js';
+import { openEngine } from '../engine/open.js';
+import type { EngineUrl } from './options.js';
+
+/** Only the user who runs the server may look inside the data directory. */
+const directoryMode = 0o700;
+
+export async function openStorage(engine: EngineUrl, directory: string): Promise<Engine> {
+  switch (engine.kind) {
+    case 'memory':
+      return openEngine({ kind: 'memory' });
+    case 'embedded':
+      await mkdir(directory, { recursive: true, mode: directoryMode });
+      return openEngine({ kind: 'memory' });
+    case 'postgres':
+      throw new Error('this version has no PostgreSQL engine');
+  }
+}
+
+/** Whether a directory is missing or has nothing in it. */
+export async function isEmptyDirectory(directory: string): Promise<boolean> {
+  try {
+    return (await readdir(directory)).length === 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
+    throw error;
+  }
+}
