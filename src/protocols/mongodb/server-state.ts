@@ -1,0 +1,68 @@
+/** What all connections of the MongoDB protocol share. */
+import { ObjectId } from '../../models/document/bson/types.js';
+import type { DocumentStore } from '../../models/document/store.js';
+import type { Authenticator } from './authentication.js';
+import type { Client } from './client.js';
+import { Cursors } from './cursors.js';
+import { FailPoints } from './fail-points.js';
+import type { Operation } from './operation.js';
+import { Parameters } from './parameters.js';
+import { Sessions } from './sessions.js';
+import { Statistics } from './statistics.js';
+
+/** The version we are compatible with. */
+export const MONGODB_VERSION = '7.0.14';
+export const VERSION_ARRAY = [7, 0, 14, 0] as const;
+export const SET_NAME = 'rs0';
+
+export interface MongodbOptions {
+  readonly store: DocumentStore;
+  /** `host:port` under which clients reach this server, in `hello`; by default the address they connected to. */
+  readonly advertisedHost?: string;
+  readonly authentication?: Authenticator;
+}
+
+export class MongodbServer {
+  readonly store: DocumentStore;
+  readonly cursors: Cursors;
+  readonly sessions: Sessions;
+  readonly parameters = new Parameters();
+  readonly statistics = new Statistics();
+  readonly failPoints = new FailPoints();
+  readonly clients = new Map<number, Client>();
+  readonly operations = new Map<number, Operation>();
+  /** Changes when the server starts: drivers tell restarts by it. */
+  readonly processId = ObjectId.generate();
+  readonly startedAtMs = Date.now();
+  /** A reply of this turn waits for the disk. */
+  mustSync = false;
+  private nextOperation = 1;
+  closing = false;
+
+  constructor(readonly options: MongodbOptions) {
+    this.store = options.store;
+    this.cursors = new Cursors(() => this.parameters.number('cursorTimeoutMillis'));
+    this.sessions = new Sessions((session) => {
+      this.cursors.killWhere((cursor) => cursor.session === session.key);
+    });
+  }
+
+  operationId(): number {
+    return this.nextOperation++;
+  }
+
+  /** The address clients are told to connect to. */
+  hostFor(client: Client): string {
+    const { localAddress, localPort } = client.connection;
+    if (this.options.advertisedHost !== undefined) return this.options.advertisedHost;
+    if (localPort === 0) return 'localhost:27017';
+    const address = localAddress.startsWith('::ffff:') ? localAddress.slice(7) : localAddress;
+    return address.includes(':') ? `[${address}]:${localPort}` : `${address}:${localPort}`;
+  }
+
+  close(): void {
+    this.closing = true;
+    this.cursors.close();
+    this.sessions.close();
+  }
+}
