@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { arbitraryValue } from './bson/arbitrary.js';
 import { valueKey } from './indexes/value-keys.js';
+import { arbitraryValue } from './testing/arbitrary.js';
 import {
   BsonSymbol,
   bsonTypeOf,

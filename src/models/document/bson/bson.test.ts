@@ -2,7 +2,7 @@ import { Decimal128, deserialize, Long, serialize } from 'bson';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DocumentError } from '../errors.js';
-import { arbitraryDocument } from './arbitrary.js';
+import { arbitraryDocument } from '../testing/arbitrary.js';
 import { Doc } from './document.js';
 import { encodeDocument } from './encode.js';
 import { validateDocument } from './validate.js';

@@ -1,7 +1,7 @@
 import { Decimal128 } from 'bson';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { arbitraryNumber } from './arbitrary.js';
+import { arbitraryNumber } from '../testing/arbitrary.js';
 import { Decimal } from './decimal128.js';
 
 function decimal(text: string): Decimal {

@@ -1,7 +1,7 @@
 /** Random values for property tests. */
 import fc from 'fast-check';
-import { Decimal } from './decimal128.js';
-import { Doc } from './document.js';
+import { Decimal } from '../bson/decimal128.js';
+import { Doc } from '../bson/document.js';
 import {
   Binary,
   BsonSymbol,
@@ -17,7 +17,7 @@ import {
   Timestamp,
   UNDEFINED,
   type Value,
-} from './types.js';
+} from '../bson/types.js';
 
 const name = fc.oneof(
   fc.constantFrom('a', 'b', 'c', '0', '1', '__proto__', 'длинное имя'),
