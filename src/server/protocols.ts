@@ -4,6 +4,7 @@
  */
 import type { Protocol } from '../network/connection.js';
 import type { CommandFiguresSource } from '../observability/metrics.js';
+import { MemcachedServer } from '../protocols/memcached/server.js';
 import { RedisServer } from '../protocols/redis/server.js';
 import type { Address } from './address.js';
 import type { ServerContext } from './context.js';
@@ -50,6 +51,28 @@ export const protocols: Readonly<Record<string, ProtocolEntry>> = {
       if (reachableHost !== '127.0.0.1') words.push('-h', reachableHost);
       if (port !== 6379) words.push('-p', String(port));
       return words.join(' ');
+    },
+  },
+  memcached: {
+    defaultPort: 11211,
+    open(context) {
+      const settings = context.settings('memcached');
+      const { password } = context.configuration;
+      const server = new MemcachedServer({
+        store: context.keyValue,
+        logger: context.logger,
+        durability: context.durability('memcached', 'everysec'),
+        address: () => context.addressOf('memcached') ?? { host: '', port: 0 },
+        ...(settings.database === undefined ? {} : { database: Number(settings.database) }),
+        ...(settings['item-size-max'] === undefined ? {} : { itemSizeMax: Number(settings['item-size-max']) }),
+        ...(password === undefined
+          ? {}
+          : { logins: { open: false, verify: (user, given) => context.users.verifyPassword(user, given) } }),
+      });
+      return { protocol: server };
+    },
+    connectWith({ path, reachableHost, port }) {
+      return path === undefined ? `memcstat --servers=${reachableHost}:${port}` : `memcstat --servers=${path}`;
     },
   },
 };

@@ -14,6 +14,8 @@ export class AccessTable {
   /** Seconds since the table was made, plus one; 0: never seen. */
   private readonly lastAccess = new Uint32Array(slots);
   private readonly frequency = new Uint8Array(slots);
+  /** 1: read since it was stored (memcached's "fetched"). */
+  private readonly read = new Uint8Array(slots);
   private readonly startedAtMs = Date.now();
   private seconds = 1;
   /** Redis' lfu-log-factor and lfu-decay-time (minutes). */
@@ -31,6 +33,15 @@ export class AccessTable {
     const slot = hash & slotMask;
     if (this.countFrequency) this.bump(slot);
     this.lastAccess[slot] = this.seconds;
+  }
+
+  /** Notes that an item was fetched by a meta command. */
+  noteFetch(hash: number): void {
+    this.read[hash & slotMask] = 1;
+  }
+
+  fetched(hash: number): boolean {
+    return this.read[hash & slotMask] === 1;
   }
 
   /** Seconds since the last access; keys not seen since the start count from then. */

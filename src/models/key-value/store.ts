@@ -16,11 +16,14 @@ import {
   deadlinePrefix,
   garbagePrefix,
   isLarge,
-  type KeyRecord,
+  KeyRecord,
   keyCounter,
+  keyHash,
   mappingKey,
   partPrefix,
+  recordKeyPrefixBytes,
   recordPrefix,
+  ValueType,
 } from './record.js';
 
 export interface StoreOptions {
@@ -203,6 +206,24 @@ export class KeyValueStore {
       const physical = this.mapping[index] ?? index;
       return { index, keys: keyCounter(physical), deadlines: deadlineCounter(physical) };
     });
+  }
+
+  /** Every string of a database that has not expired, in hash order. */
+  *strings(database: Database): Generator<{
+    readonly key: string;
+    readonly hash: number;
+    readonly deadline: number;
+    readonly version: number;
+    readonly size: number;
+  }> {
+    for (const { key: engineKey, value } of database.tx.scan(database.range())) {
+      const key = engineKey.slice(recordKeyPrefixBytes);
+      const record = new KeyRecord(key, engineKey, value);
+      if (record.type !== ValueType.string) continue;
+      if (record.deadline !== 0 && record.deadline <= database.now) continue;
+      const { deadline, version, payloadLength } = record;
+      yield { key, hash: keyHash(key), deadline, version, size: key.length + payloadLength };
+    }
   }
 
   /** Stored bytes of a key and its value: main record and parts, with what the engine needs around each. */

@@ -1,0 +1,2 @@
+/** The version of memcached whose behaviour this server follows. */
+export const memcachedVersion = '1.6.18';
