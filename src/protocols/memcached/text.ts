@@ -126,8 +126,7 @@ export class TextSession implements Session {
         this.line(`VERSION ${memcachedVersion}`);
         return next;
       case 'verbosity':
-        if (words.length < 2) this.line('ERROR');
-        else if (words[words.length - 1] !== 'noreply') this.line('OK');
+        this.verbosity(words);
         return next;
       case 'quit':
         client.end();
@@ -422,6 +421,13 @@ export class TextSession implements Session {
       },
       this.failed,
     );
+  }
+
+  private verbosity(words: readonly string[]): void {
+    const [, level = '', last] = words;
+    if (words.length < 2 || words.length > 3) this.line('ERROR');
+    else if (level === 'noreply' || last === 'noreply') return;
+    else this.line(/^\d+$/.test(level) ? 'OK' : badFormat);
   }
 
   private flushAll(words: readonly string[]): void {
