@@ -107,6 +107,7 @@ export interface ScramConversationOptions {
 export class ScramConversation {
   userName = '';
   private state: 'first' | 'final' | 'over' = 'first';
+  private proven = false;
   private readonly serverNonce: string;
   private gs2Header = '';
   private clientFirstBare = '';
@@ -120,7 +121,7 @@ export class ScramConversation {
 
   /** Whether the client has proved to know the password. */
   get authenticated(): boolean {
-    return this.state === 'over' && this.credential !== undefined;
+    return this.proven;
   }
 
   /** Answers the client-first-message (`n,,n=user,r=nonce`) with the server's (`r=…,s=…,i=…`). */
@@ -164,26 +165,19 @@ export class ScramConversation {
     const authMessage = `${this.clientFirstBare},${this.serverFirst},${withoutProof}`;
     const clientKey = hmac(hash, storedKey, authMessage);
     for (let i = 0; i < length; i++) clientKey[i] = (clientKey[i] ?? 0) ^ (proof[i] ?? 0);
-    const proven = timingSafeEqual(createHash(hash).update(clientKey).digest(), storedKey);
-    if (!proven || this.credential === undefined) {
-      this.credential = undefined;
-      throw new ScramError('refused', 'wrong user name or password');
-    }
+    const matches = timingSafeEqual(createHash(hash).update(clientKey).digest(), storedKey);
+    // The zeros that stand for an unknown user's keys prove nothing, whatever they match.
+    if (!matches || this.credential === undefined) throw new ScramError('refused', 'wrong user name or password');
+    this.proven = true;
     return `v=${hmac(hash, serverKey, authMessage).toString('base64')}`;
   }
 
-  /** A step out of turn, or a failed one, ends the conversation. */
+  /** A step out of turn, or a failed one, ends the conversation; one that succeeds says what comes next. */
   private expect(state: 'first' | 'final', message: string): void {
     const present = this.state;
     this.state = 'over';
-    if (present !== state) {
-      this.credential = undefined;
-      throw malformed('the conversation expects another message');
-    }
-    if (message.length > messageLengthMax) {
-      this.credential = undefined;
-      throw malformed('the message is too long');
-    }
+    if (present !== state) throw malformed('the conversation expects another message');
+    if (message.length > messageLengthMax) throw malformed('the message is too long');
   }
 
   private fakeCredential(): ScramCredential {

@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type Server, start } from '../index.js';
+
+const running: Server[] = [];
+
+async function startServer(options: Parameters<typeof start>[0]): Promise<Server> {
+  const server = await start({ logLevel: 'silent', ...options });
+  running.push(server);
+  return server;
+}
+
+function redisOf(server: Server): Redis {
+  const { host, port } = server.addresses.redis ?? {};
+  return new Redis({ host, port, protocol: 2, retryStrategy: null, enableReadyCheck: false });
+}
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.stop()));
+});
+
+describe('start()', () => {
+  test('gives a server on free ports, and its addresses', async () => {
+    const server = await startServer({ ephemeral: true });
+    const { redis } = server.addresses;
+    expect(redis).toMatchObject({ host: '127.0.0.1', port: expect.any(Number), tls: false });
+    expect(redis?.port).not.toBe(6379);
+    expect(String(redis)).toBe(`127.0.0.1:${redis?.port}`);
+    const client = redisOf(server);
+    expect(await client.set('greeting', 'hello')).toBe('OK');
+    expect(await client.get('greeting')).toBe('hello');
+    client.disconnect();
+  });
+
+  test('several servers in one process share nothing', async () => {
+    const [one, two] = await Promise.all([
+      startServer({ ephemeral: true }),
+      startServer({ engine: 'memory', ephemeral: true }),
+    ]);
+    const [first, second] = [redisOf(one), redisOf(two)];
+    await first.set('name', 'one');
+    await second.set('name', 'two');
+    expect([await first.get('name'), await second.get('name')]).toEqual(['one', 'two']);
+    first.disconnect();
+    await one.stop();
+    expect(await second.get('name')).toBe('two');
+    second.disconnect();
+  });
+
+  test('stop() closes connections, frees the port, and removes an ephemeral directory', async () => {
+    const server = await startServer({ ephemeral: true });
+    const { port = 0 } = server.addresses.redis ?? {};
+    expect(existsSync(server.dataDirectory)).toBe(true);
+    const socket = connect(port, '127.0.0.1').resume();
+    await new Promise((resolve) => socket.once('connect', resolve));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await Promise.all([server.stop(), server.stop(), server.stopped, closed]);
+    expect(existsSync(server.dataDirectory)).toBe(false);
+    const again = await startServer({ ephemeral: true, listen: { redis: `127.0.0.1:${port}` } });
+    expect(again.addresses.redis?.port).toBe(port);
+  });
+
+  test('several addresses, and none', async () => {
+    const server = await startServer({ ephemeral: true, listen: { redis: ['127.0.0.1:0', 0], metrics: 0 } });
+    expect(server.listeners.filter(({ protocol }) => protocol === 'redis')).toHaveLength(2);
+    const scrape = await fetch(`http://${String(server.addresses.metrics)}/metrics`);
+    expect(await scrape.text()).toContain('rosetta_connections{protocol="redis"} 0');
+    const without = await startServer({ ephemeral: true, listen: { redis: 'off' } });
+    expect(without.addresses.redis).toBeUndefined();
+  });
+
+  test('a taken port is an error, with nothing left open', async () => {
+    const server = await startServer({ ephemeral: true });
+    const address = String(server.addresses.redis);
+    const second = startServer({ ephemeral: true, listen: { redis: address } });
+    await expect(second).rejects.toThrow(`redis cannot listen on ${address}: the address is already in use`);
+    await expect(startServer({ ephemeral: true, listen: { redis: [address, 0] } })).rejects.toThrow(address);
+  });
+
+  test('a wrong option is named', async () => {
+    await expect(startServer({ idleTimeout: 'soon' })).rejects.toThrow(
+      'idleTimeout given to start(): expected a duration',
+    );
+    const misspelled = { dataDirectory: 'x' } as unknown as Parameters<typeof start>[0];
+    await expect(startServer(misspelled)).rejects.toThrow('unknown option dataDirectory given to start()');
+    await expect(startServer({ ephemeral: true, listen: { redis: 'tls://127.0.0.1:0' } })).rejects.toThrow(
+      '--listen redis: tls:// needs --tls-cert and --tls-key',
+    );
+  });
+});
+
+describe('users', () => {
+  test('made by ACL SETUSER are stored with the server, and follow it', async () => {
+    const server = await startServer({ ephemeral: true, password: 'secret' });
+    const admin = redisOf(server);
+    await expect(admin.get('a')).rejects.toThrow('NOAUTH');
+    expect(await admin.auth('secret')).toBe('OK');
+    expect(await admin.call('ACL', 'SETUSER', 'alice', 'on', '>wonder', '~a*', '+get')).toBe('OK');
+    const client = redisOf(server);
+    expect(await client.auth('alice', 'wonder')).toBe('OK');
+    expect(await client.get('abc')).toBeNull();
+    await expect(client.get('xyz')).rejects.toThrow('NOPERM');
+    expect(await admin.call('ACL', 'LIST')).toEqual([
+      expect.stringMatching(/^user alice on sanitize-payload #[0-9a-f]{64} ~a\* resetchannels -@all \+get$/),
+      expect.stringMatching(/^user default on sanitize-payload #[0-9a-f]{64} ~\* &\* \+@all$/),
+    ]);
+    admin.disconnect();
+    client.disconnect();
+  });
+});
