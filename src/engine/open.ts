@@ -1,9 +1,18 @@
 /** Opens an engine by kind. */
+import { EmbeddedEngine } from './embedded/embedded-engine.js';
+import type { EmbeddedLimits } from './embedded/limits.js';
 import type { Engine } from './engine.js';
 import { openMemoryEngine } from './memory/memory-engine.js';
 
-export type EngineChoice = { readonly kind: 'memory' };
+export type EngineChoice =
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'embedded'; readonly directory: string; readonly limits?: Partial<EmbeddedLimits> };
 
-export async function openEngine(_choice: EngineChoice): Promise<Engine> {
-  return Promise.resolve(openMemoryEngine());
+export async function openEngine(choice: EngineChoice): Promise<Engine> {
+  switch (choice.kind) {
+    case 'memory':
+      return openMemoryEngine();
+    case 'embedded':
+      return EmbeddedEngine.open(choice);
+  }
 }

@@ -1,0 +1,37 @@
+/** Copying a few bytes in a loop is faster than a call out of JavaScript; these choose by length. */
+import type { Key } from '../engine.js';
+
+const loopBytesMax = 48;
+
+export function writeKey(target: Buffer, key: Key, at: number): void {
+  const { length } = key;
+  if (length > loopBytesMax) {
+    target.latin1Write(key, at, length);
+    return;
+  }
+  for (let i = 0; i < length; i++) target[at + i] = key.charCodeAt(i);
+}
+
+export function writeBytes(target: Buffer, bytes: Uint8Array, at: number): void {
+  const { length } = bytes;
+  if (length > loopBytesMax) {
+    target.set(bytes, at);
+    return;
+  }
+  for (let i = 0; i < length; i++) target[at + i] = bytes[i] as number;
+}
+
+/** LEB128, up to 2^53. Returns the position behind it. */
+export function writeVarint(target: Buffer, value: number, at: number): number {
+  let rest = value;
+  let position = at;
+  while (rest > 127) {
+    target[position++] = (rest % 128) | 128;
+    rest = Math.floor(rest / 128);
+  }
+  target[position++] = rest;
+  return position;
+}
+
+/** Longest varint, in bytes. */
+export const varintBytesMax = 8;

@@ -1,0 +1,366 @@
+/**
+ * The checkpointed records, in LMDB: `store/data.mdb` with the tables
+ *
+ *   entries  stored key → checksum (4 bytes), value
+ *   meta     'checkpoint' → which log is not needed any more; 'empty' → the value of the empty key
+ *
+ * LMDB takes keys of 1 to 1 978 bytes. A key of up to 1 900 bytes is stored as it is. A longer one is stored as its first
+ * 1 900 bytes, a zero byte and a hash, and its value holds the whole key: all keys with one such prefix lie together,
+ * behind the prefix itself and before everything else, and a scan sorts them when it comes there.
+ *
+ * The checksum covers a value together with its key, so that a flipped bit in either, or a page that lies in the wrong
+ * place, is noticed when the record is read.
+ */
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { open, type RootDatabase } from 'lmdb';
+import { hash32 } from '../../encoding/byte-strings.js';
+import type { Entry, Key, Range } from '../engine.js';
+import { CorruptionError, FormatError } from '../errors.js';
+import { writeBytes, writeKey } from './bytes.js';
+
+/** Longer keys are stored by prefix and hash. */
+export const plainKeyBytesMax = 1900;
+const hashBytes = 16;
+const checksumBytes = 4;
+/** Entries and value bytes that one step of a scan fetches. */
+const fetchEntriesMax = 256;
+const fetchBytesMax = 256 << 10;
+const readersMax = 1024;
+
+/** A read transaction as the library really has it. */
+export interface ReadTransaction {
+  use(): void;
+  done(): void;
+}
+
+/** A table as the library really has it: its types lack what a read may be told. */
+interface Table {
+  getBinary(key: Key, options?: { transaction: ReadTransaction }): Uint8Array | undefined;
+  getRange(options: {
+    start: Key;
+    end: Key;
+    reverse?: boolean;
+    exclusiveStart?: boolean;
+    inclusiveEnd?: boolean;
+    transaction: ReadTransaction;
+  }): Iterable<{ key: Key; value: Uint8Array }>;
+  put(key: Key, value: Uint8Array): Promise<boolean>;
+  remove(key: Key): Promise<boolean>;
+  useReadTransaction(): ReadTransaction;
+  resetReadTxn(): void;
+  getStats(): unknown;
+  lastSize: number;
+}
+
+export interface CheckpointRecord {
+  /** Sequence of the last commit that the store holds. */
+  readonly sequence: number;
+  /** Number of the first log segment that recovery needs. */
+  readonly firstSegment: number;
+}
+
+const keyEncoder = {
+  writeKey: (key: Key, target: Buffer, start: number): number => {
+    writeKey(target, key, start);
+    return start + key.length;
+  },
+  readKey: (source: Buffer, start: number, end: number): Key => source.latin1Slice(start, end),
+};
+
+function isLong(key: Key): boolean {
+  return key.length > plainKeyBytesMax;
+}
+
+function storedKey(key: Key): Key {
+  if (!isLong(key)) return key;
+  const hash = createHash('sha256').update(key, 'latin1').digest().latin1Slice(0, hashBytes);
+  return `${key.slice(0, plainKeyBytesMax)}\0${hash}`;
+}
+
+function checksum(stored: Key, value: Uint8Array): number {
+  return crc32(value, hash32(stored));
+}
+
+export class Store {
+  /** What reads of the newest state use; moves on with {@link advance}. */
+  private reader: ReadTransaction;
+  private options: { transaction: ReadTransaction };
+
+  private constructor(
+    private readonly root: RootDatabase<Buffer, Key>,
+    private readonly entries: Table,
+    private readonly meta: Table,
+  ) {
+    this.reader = entries.useReadTransaction();
+    this.options = { transaction: this.reader };
+  }
+
+  static open(path: string, mapBytes: number): Store {
+    try {
+      const shared = { encoding: 'binary', keyEncoder } as const;
+      const root = open<Buffer, Key>({
+        path,
+        noSubdir: false,
+        // A commit is on disk when its promise resolves: the log goes away afterwards.
+        overlappingSync: false,
+        mapSize: mapBytes,
+        maxDbs: 4,
+        maxReaders: readersMax,
+        ...shared,
+      });
+      const entries = root.openDB<Buffer, Key>({ name: 'entries', ...shared });
+      const meta = root.openDB<Buffer, Key>({ name: 'meta', ...shared });
+      return new Store(root, entries as unknown as Table, meta as unknown as Table);
+    } catch (thrown) {
+      const { message } = thrown as Error;
+      if (message.includes('MDB_VERSION_MISMATCH')) throw new FormatError(`the store: ${message}`, { cause: thrown });
+      if (/MDB_(INVALID|CORRUPTED|PAGE_NOTFOUND|PANIC|BAD_DBI)/.test(message)) {
+        throw new CorruptionError(`the store is damaged: ${message}`, { cause: thrown });
+      }
+      throw thrown;
+    }
+  }
+
+  // --- reading -------------------------------------------------------------------------------------------------------
+
+  /** The value in the newest checkpoint, as a buffer of its own. */
+  get(key: Key): Buffer | undefined {
+    return this.read(key, this.options);
+  }
+
+  /** The value that `transaction` sees, as a buffer of its own. */
+  getAt(key: Key, transaction: ReadTransaction): Buffer | undefined {
+    return this.read(key, { transaction });
+  }
+
+  private read(key: Key, options: { transaction: ReadTransaction }): Buffer | undefined {
+    if (key.length === 0) {
+      const found = this.meta.getBinary('empty', options);
+      return found === undefined ? undefined : unpack('empty', asBuffer(found, this.meta.lastSize));
+    }
+    const stored = storedKey(key);
+    const found = this.entries.getBinary(stored, options);
+    if (found === undefined) return undefined;
+    const value = unpack(stored, asBuffer(found, this.entries.lastSize));
+    if (!isLong(key)) return value;
+    const entry = unpackLong(value);
+    if (entry.key !== key) throw new CorruptionError('the store holds another key in the place of a long one');
+    return entry.value;
+  }
+
+  /** Keeps the newest checkpoint's state readable until {@link release}. */
+  retain(): ReadTransaction {
+    this.reader.use();
+    return this.reader;
+  }
+
+  release(transaction: ReadTransaction): void {
+    transaction.done();
+  }
+
+  /** Lets reads see what was committed since. */
+  advance(): void {
+    this.entries.resetReadTxn();
+    this.reader.done();
+    this.reader = this.entries.useReadTransaction();
+    this.options = { transaction: this.reader };
+  }
+
+  cursor(range: Range, reverse: boolean, most: number, transaction?: ReadTransaction): StoreCursor {
+    return new StoreCursor(this.entries, transaction ?? this.reader, range, reverse, most, () =>
+      transaction === undefined ? this.get('') : this.getAt('', transaction),
+    );
+  }
+
+  get checkpoint(): CheckpointRecord | undefined {
+    const packed = this.meta.getBinary('checkpoint');
+    if (packed === undefined) return undefined;
+    return JSON.parse(unpack('checkpoint', asBuffer(packed, this.meta.lastSize)).latin1Slice()) as CheckpointRecord;
+  }
+
+  /** Disk space in use, in bytes. */
+  get bytes(): number {
+    const { pageSize, lastPageNumber } = this.entries.getStats() as { pageSize: number; lastPageNumber: number };
+    return pageSize * (lastPageNumber + 1);
+  }
+
+  // --- writing: queued for LMDB's writer thread ----------------------------------------------------------------------
+
+  put(key: Key, value: Buffer): Promise<boolean> {
+    if (key.length === 0) return this.meta.put('empty', pack('empty', value));
+    const stored = storedKey(key);
+    return this.entries.put(stored, pack(stored, isLong(key) ? packLong(key, value) : value));
+  }
+
+  remove(key: Key): Promise<boolean> {
+    return key.length === 0 ? this.meta.remove('empty') : this.entries.remove(storedKey(key));
+  }
+
+  putCheckpoint(record: CheckpointRecord): Promise<boolean> {
+    return this.meta.put('checkpoint', pack('checkpoint', Buffer.from(JSON.stringify(record))));
+  }
+
+  async close(): Promise<void> {
+    this.reader.done();
+    await this.root.close();
+  }
+}
+
+function asBuffer(bytes: Uint8Array, length: number): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, length);
+}
+
+function pack(stored: Key, value: Uint8Array): Buffer {
+  const packed = Buffer.allocUnsafe(checksumBytes + value.length);
+  packed.writeUInt32LE(checksum(stored, value), 0);
+  writeBytes(packed, value, checksumBytes);
+  return packed;
+}
+
+function unpack(stored: Key, packed: Buffer): Buffer {
+  const value = packed.subarray(checksumBytes);
+  if (packed.length < checksumBytes || checksum(stored, value) !== packed.readUInt32LE(0)) {
+    throw new CorruptionError('a stored record does not match its checksum');
+  }
+  return value;
+}
+
+function packLong(key: Key, value: Buffer): Buffer {
+  const packed = Buffer.allocUnsafe(4 + key.length + value.length);
+  packed.writeUInt32LE(key.length, 0);
+  packed.latin1Write(key, 4);
+  packed.set(value, 4 + key.length);
+  return packed;
+}
+
+function unpackLong(packed: Buffer): Entry {
+  const end = 4 + packed.readUInt32LE(0);
+  return { key: packed.latin1Slice(4, end), value: packed.subarray(end) };
+}
+
+/**
+ * Walks a range of the store, a few entries at a time: no LMDB cursor stays open between steps, so that an iterator which
+ * its reader forgets holds nothing.
+ */
+export class StoreCursor {
+  private queue: Entry[] = [];
+  private at = 0;
+  private fetched = 8;
+  /** Where the next fetch begins: a stored key. */
+  private from: Key;
+  private excluded = false;
+  private finished = false;
+  private readonly low: Key;
+  private readonly high: Key;
+
+  constructor(
+    private readonly entries: Table,
+    private readonly transaction: ReadTransaction,
+    private readonly range: Range,
+    private readonly reverse: boolean,
+    most: number,
+    readEmptyKey: () => Buffer | undefined,
+  ) {
+    const { start, end } = range;
+    this.low = isLong(start) ? `${start.slice(0, plainKeyBytesMax)}\0` : start;
+    this.high = isLong(end) ? `${end.slice(0, plainKeyBytesMax)}\x01` : end;
+    this.from = reverse ? this.high : this.low;
+    this.fetched = Math.max(2, Math.min(most, 16));
+    if (start >= end) {
+      this.finished = true;
+      return;
+    }
+    if (start === '') {
+      const empty = readEmptyKey();
+      if (this.low === '') this.low = '\0';
+      if (!reverse) this.from = '\0';
+      if (empty !== undefined) this.empty = { key: '', value: empty };
+    }
+    if (!reverse && this.empty !== undefined) {
+      this.queue.push(this.empty);
+      this.empty = undefined;
+    }
+    if (this.queue.length === 0) this.fetch();
+  }
+
+  private empty: Entry | undefined;
+
+  /** The entry the cursor stands on. */
+  get entry(): Entry | undefined {
+    return this.queue[this.at];
+  }
+
+  get key(): Key | undefined {
+    return this.queue[this.at]?.key;
+  }
+
+  value(): Buffer | null {
+    return this.queue[this.at]?.value ?? null;
+  }
+
+  advance(): void {
+    if (++this.at >= this.queue.length) this.fetch();
+  }
+
+  private fetch(): void {
+    this.queue = [];
+    this.at = 0;
+    while (this.queue.length === 0 && !this.finished) this.fetchOnce();
+    if (this.queue.length === 0 && this.empty !== undefined) {
+      this.queue.push(this.empty);
+      this.empty = undefined;
+    }
+  }
+
+  private fetchOnce(): void {
+    const { reverse, transaction, low, high } = this;
+    // Only a scan from below '\0' could ask for less than the smallest key LMDB has.
+    if (low >= high) {
+      this.finished = true;
+      return;
+    }
+    const bounds = reverse
+      ? { start: this.from, end: low, reverse, exclusiveStart: true, inclusiveEnd: true }
+      : { start: this.from, end: high, exclusiveStart: this.excluded };
+    let bytes = 0;
+    let count = 0;
+    let bucket: Key | undefined;
+    let stopped = false;
+    for (const { key, value } of this.entries.getRange({ ...bounds, transaction })) {
+      if (isLong(key)) {
+        bucket = key.slice(0, plainKeyBytesMax);
+        stopped = true;
+        break;
+      }
+      this.from = key;
+      this.excluded = true;
+      this.queue.push({ key, value: unpack(key, asBuffer(value, value.length)) });
+      bytes += value.length;
+      if (++count >= this.fetched || bytes >= fetchBytesMax) {
+        stopped = true;
+        break;
+      }
+    }
+    this.fetched = Math.min(fetchEntriesMax, this.fetched * 4);
+    if (!stopped) this.finished = true;
+    if (bucket !== undefined) this.fetchBucket(bucket);
+  }
+
+  /** All long keys with one prefix, in their own order. */
+  private fetchBucket(prefix: Key): void {
+    const { range, reverse, transaction } = this;
+    const found: Entry[] = [];
+    const bounds = { start: `${prefix}\0`, end: `${prefix}\x01`, transaction };
+    for (const { key, value } of this.entries.getRange(bounds)) {
+      const entry = unpackLong(unpack(key, asBuffer(value, value.length)));
+      if (entry.key >= range.start && entry.key < range.end) found.push(entry);
+    }
+    found.sort((a, b) => (a.key < b.key ? -1 : 1));
+    if (reverse) found.reverse();
+    this.queue.push(...found);
+    this.from = reverse ? `${prefix}\0` : `${prefix}\x01`;
+    // The bucket's own keys are done; forward, the key `prefix\x01` itself could only be another bucket's bound.
+    this.excluded = false;
+  }
+}
