@@ -80,8 +80,8 @@ export async function startRosetta(
     readonly nodeArgs?: readonly string[];
   } = {},
 ): Promise<RunningServer> {
-  const root = new URL('../', import.meta.url).pathname;
-  const base = existsSync(join(root, 'dist')) ? root : join(root, '..');
+  // Compiled, this file lies in `.tools/bench/`.
+  const base = new URL('../../', import.meta.url).pathname;
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'bench-rosetta-'));
   const ready = join(directory, `ready-${process.pid}-${Date.now()}.json`);
   const others = ['redis', 'memcached', 'mongodb'].filter((name) => name !== protocol);
