@@ -6,6 +6,7 @@ import type { ListenerAddress } from '../network/listener.js';
 import type { Logger } from '../observability/logger.js';
 import { everyKey } from './configuration-sources.js';
 import type { Configuration } from './options.js';
+import { ProtocolSettings } from './protocol-settings.js';
 
 /** Logical databases of the key-value model, as many as a Redis server has unless told otherwise. */
 const databasesDefault = 16;
@@ -27,7 +28,9 @@ export class ServerContext {
 
   /** The key-value model, for all its protocols. */
   get keyValue(): KeyValueStore {
-    this.keyValueStore ??= new KeyValueStore(this.engine, { databases: this.databases() });
+    this.keyValueStore ??= new KeyValueStore(this.engine, {
+      databases: this.settings('redis').number('databases', { initial: databasesDefault, min: 1, max: databasesMax }),
+    });
     return this.keyValueStore;
   }
 
@@ -37,24 +40,17 @@ export class ServerContext {
     return durability.get(protocol) ?? durability.get(everyKey) ?? initial;
   }
 
-  /** The settings `PROTOCOL.NAME` of one protocol, by name. */
-  settings(protocol: string): Record<string, string> {
+  /** The settings `PROTOCOL.NAME` of one protocol. */
+  readonly settings = (protocol: string): ProtocolSettings => {
     const own = [...this.configuration.settings].filter(([key]) => key.startsWith(`${protocol}.`));
-    return Object.fromEntries(own.map(([key, value]) => [key.slice(protocol.length + 1), value]));
-  }
+    return new ProtocolSettings(
+      protocol,
+      Object.fromEntries(own.map(([key, value]) => [key.slice(protocol.length + 1), value])),
+    );
+  };
 
   /** Releases the models. */
   async close(): Promise<void> {
     await this.keyValueStore?.close();
-  }
-
-  private databases(): number {
-    const given = this.configuration.settings.get('redis.databases');
-    if (given === undefined) return databasesDefault;
-    const databases = Number(given);
-    if (!Number.isInteger(databases) || databases < 1 || databases > databasesMax) {
-      throw new Error(`redis.databases: expected a number from 1 to ${databasesMax}, not "${given}"`);
-    }
-    return databases;
   }
 }

@@ -132,6 +132,15 @@ const endpoints = parsed((given): readonly Endpoint[] => {
 const anyText = text((value) => value);
 const optionalPath = path as z.ZodType<string | undefined>;
 const kibi = 1024;
+const mebi = 1024 ** 2;
+
+function sizeFrom(min: number, minText: string): z.ZodType<number> {
+  return text((value) => {
+    const bytes = parseSize(value);
+    if (bytes < min) throw new Error(`expected at least ${minText}, not "${value}"`);
+    return bytes;
+  });
+}
 
 export const options = {
   dataDir: option({
@@ -214,11 +223,7 @@ export const options = {
     help: 'open connections of one protocol',
   }),
   maxUnsent: option({
-    schema: text((value) => {
-      const bytes = parseSize(value);
-      if (bytes < 64 * kibi) throw new Error('expected at least 64kb');
-      return bytes;
-    }),
+    schema: sizeFrom(64 * kibi, '64kb'),
     argument: 'SIZE',
     initial: kibi ** 3,
     help: 'replies a client may leave unread before it is disconnected',
@@ -228,6 +233,18 @@ export const options = {
     argument: 'TIME',
     initial: 0,
     help: 'close connections that are silent for this long; 0: never',
+  }),
+  memtableSize: option({
+    schema: sizeFrom(mebi, '1mb'),
+    argument: 'SIZE',
+    initial: 64 * mebi,
+    help: 'memory for writes that are not yet merged into the store; twice as much while a merge runs',
+  }),
+  logSize: option({
+    schema: sizeFrom(16 * mebi, '16mb'),
+    argument: 'SIZE',
+    initial: 256 * mebi,
+    help: 'write-ahead log after which a merge starts, however small the memtable is',
   }),
   settings: named({
     schema: anyText,

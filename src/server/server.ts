@@ -16,9 +16,10 @@ import { Address } from './address.js';
 import { openAdminSocket } from './admin-socket.js';
 import { Closers } from './closers.js';
 import { ServerContext } from './context.js';
+import type { OpenedProtocol } from './entries/entry.js';
 import { listenerOptions, naming, type PlannedListener, plannedListeners, readTls, tryPorts } from './listeners.js';
 import type { Configuration } from './options.js';
-import { metricsName, type OpenedProtocol, protocols } from './protocols.js';
+import { metricsName, protocols } from './protocols.js';
 import { openStorage } from './storage.js';
 import { version } from './version.js';
 
@@ -151,7 +152,7 @@ export class Server {
   }
 
   private async openEngine(metrics: Metrics): Promise<Engine> {
-    const engine = await openStorage(this.configuration.engine, this.directory);
+    const engine = await openStorage(this.configuration, this.directory);
     this.closers.add(() => engine.close());
     metrics.watchEngine(engine);
     return engine;
@@ -188,7 +189,7 @@ export class Server {
     const opened = new Map<string, OpenedProtocol>();
     for (const [name, entry] of Object.entries(protocols)) {
       if (!planned.some((listener) => listener.name === name)) continue;
-      const protocol = entry.open(context);
+      const protocol = await entry.open(context);
       this.closers.add(() => protocol.protocol.close());
       opened.set(name, protocol);
       if (protocol.commands !== undefined) metrics.watchCommands(name, protocol.commands);

@@ -32,6 +32,10 @@ export interface StartOptions {
   readonly maxUnsent?: string | number;
   /** `30s`, or seconds. */
   readonly idleTimeout?: string | number;
+  /** `64mb`, or bytes. */
+  readonly memtableSize?: string | number;
+  /** `256mb`, or bytes. */
+  readonly logSize?: string | number;
   /** By protocol and name: `{ redis: { maxmemory: '100mb' } }`. */
   readonly settings?: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>;
 }

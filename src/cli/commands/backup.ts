@@ -12,12 +12,13 @@ export const backupCommand: CliCommand = {
   description:
     'Asks the server that runs on the data directory; when none does, opens the data itself. The copy is one\n' +
     'consistent state. `rosetta restore` reads it.',
-  options: ['dataDir', 'engine'],
+  options: ['dataDir', 'engine', 'memtableSize', 'logSize'],
   words: { min: 1, max: 1 },
 
   async run(given) {
     const directory = resolve(given.positionals[0] ?? '');
-    const { dataDir, engine } = readSettings(given).configuration;
+    const { configuration } = readSettings(given);
+    const { dataDir, engine } = configuration;
     if (engine.kind === 'memory') throw new Error('a memory engine lives inside its server: there is nothing to copy');
     if (!(await isEmptyDirectory(directory))) throw new Error(`the backup directory ${directory} is not empty`);
     try {
@@ -28,7 +29,7 @@ export const backupCommand: CliCommand = {
       if (engine.kind === 'embedded' && (await isEmptyDirectory(dataDir))) {
         throw new Error(`there is no data in ${resolve(dataDir)}; --data-dir says where it is`);
       }
-      const storage = await openStorage(engine, dataDir);
+      const storage = await openStorage(configuration, dataDir);
       try {
         await storage.backup(directory);
       } finally {

@@ -11,12 +11,13 @@ export const restoreCommand: CliCommand = {
   name: 'restore',
   usage: 'DIR [--data-dir DIR]',
   summary: 'fill an empty data directory from a backup',
-  options: ['dataDir', 'engine'],
+  options: ['dataDir', 'engine', 'memtableSize', 'logSize'],
   words: { min: 1, max: 1 },
 
   async run(given) {
     const directory = resolve(given.positionals[0] ?? '');
-    const { dataDir, engine } = readSettings(given).configuration;
+    const { configuration } = readSettings(given);
+    const { dataDir, engine } = configuration;
     if (engine.kind === 'memory') throw new Error('a memory engine lives inside its server: nothing can be restored');
     const target = resolve(dataDir);
     const manifest = await readManifest(directory);
@@ -25,7 +26,7 @@ export const restoreCommand: CliCommand = {
     }
     const bar = new SingleBar({ format: '{bar} {percentage}% {value} of {total} entries, {eta_formatted} left' });
     const shown = process.stdout.isTTY && manifest.entries > 0;
-    const storage = await openStorage(engine, target);
+    const storage = await openStorage(configuration, target);
     try {
       if (shown) bar.start(manifest.entries, 0);
       await restoreInto(storage, directory, (entries) => {

@@ -2,10 +2,10 @@
  * Redis' view of the users that all protocols share. What a user is to everyone (enabled, passwords) stands in the shared
  * fields, what only Redis knows in the section `redis`: the rest of its ACL rules, as `ACL LIST` prints them.
  */
-import { credentialsOf, noCredentials } from '../access/credentials.js';
-import type { User } from '../access/user.js';
-import type { Users } from '../access/users.js';
-import type { UserStorage } from '../protocols/redis/acl/access-control.js';
+import { credentialsOf, noCredentials } from '../../access/credentials.js';
+import type { User } from '../../access/user.js';
+import type { Users } from '../../access/users.js';
+import type { UserStorage } from '../../protocols/redis/acl/access-control.js';
 
 /** What the default user may do before anybody has changed it. */
 const everything = '~* &* +@all';
