@@ -175,6 +175,24 @@ export class Doc {
     return this.entries();
   }
 
+  /** An empty document that can {@link take} fields of `source` without decoding them. */
+  static selectionFrom(source: Doc): Doc {
+    const document = new Doc();
+    document.bytes = source.bytes;
+    document.names = [];
+    document.changed = true;
+    return document;
+  }
+
+  /** Adds the field at `index` of `source`, which this is a selection from, at the end. */
+  take(source: Doc, index: number): void {
+    const names = this.list();
+    this.positions = undefined;
+    names.push(source.list()[index] ?? '');
+    this.values.push(source.values[index]);
+    this.offsets.push(source.offsets[index] ?? -1);
+  }
+
   /** A document with the same fields that may be changed. */
   copy(): Doc {
     const document = new Doc();
