@@ -76,11 +76,16 @@ export class EmbeddedTransaction implements OpenTransaction {
 
   private view(undo: (() => void)[]): Transaction {
     const { keys, ranges, writes, adds, messages, state } = this;
-    const get = (key: Key): Buffer | undefined => {
+    /** `undefined`: not written by this transaction. */
+    const getOwn = (key: Key): Buffer | null | undefined => {
       const own = writes.get(key);
-      if (own !== undefined) return own ?? undefined;
       const delta = adds.get(key);
-      if (delta !== undefined) return encodeCounter(decodeCounter(state.get(key)) + delta);
+      if (own !== undefined || delta === undefined) return own;
+      return encodeCounter(decodeCounter(state.get(key)) + delta);
+    };
+    const get = (key: Key): Buffer | undefined => {
+      const own = getOwn(key);
+      if (own !== undefined) return own ?? undefined;
       keys.add(key);
       return state.get(key);
     };
@@ -91,7 +96,7 @@ export class EmbeddedTransaction implements OpenTransaction {
     };
     const scan = (range: Range, options: ScanOptions = {}): Iterable<Entry> => {
       ranges.push(range);
-      const own = new OverlayCursor(writes, range, options.reverse === true);
+      const own = new OverlayCursor([...writes.keys(), ...adds.keys()], getOwn, range, options.reverse === true);
       return mergeScan([own, ...state.cursors(range, options)], options);
     };
     return {
@@ -129,11 +134,12 @@ class OverlayCursor implements LayerCursor {
   private at = 0;
 
   constructor(
-    private readonly writes: ReadonlyMap<Key, Buffer | null>,
+    keys: readonly Key[],
+    private readonly read: (key: Key) => Buffer | null | undefined,
     range: Range,
     reverse: boolean,
   ) {
-    this.sorted = [...writes.keys()].filter((key) => key >= range.start && key < range.end).sort();
+    this.sorted = [...new Set(keys)].filter((key) => key >= range.start && key < range.end).sort();
     if (reverse) this.sorted.reverse();
   }
 
@@ -143,7 +149,7 @@ class OverlayCursor implements LayerCursor {
 
   value(): Buffer | null {
     const key = this.sorted[this.at];
-    return key === undefined ? null : (this.writes.get(key) ?? null);
+    return key === undefined ? null : (this.read(key) ?? null);
   }
 
   advance(): void {

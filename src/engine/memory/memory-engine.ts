@@ -160,7 +160,7 @@ class MemoryOpenTransaction implements OpenTransaction {
       random: () => tx.random(),
       prefetch: () => {},
       get: (key) => {
-        this.read.add(key);
+        this.noteRead(key);
         return tx.get(key);
       },
       scan: (range, options) => {
@@ -174,7 +174,7 @@ class MemoryOpenTransaction implements OpenTransaction {
         this.record((t) => t.deleteRange(range));
       },
       splice: (key, offset, removed, inserted) => {
-        this.read.add(key);
+        this.noteRead(key);
         const copy = Uint8Array.from(inserted);
         this.record((t) => t.splice(key, offset, removed, copy));
       },
@@ -199,6 +199,11 @@ class MemoryOpenTransaction implements OpenTransaction {
 
   abort(): void {
     this.ended = true;
+  }
+
+  /** What the transaction has written itself is not read from the store. */
+  private noteRead(key: Key): void {
+    if (!this.tx.undo.some(([written]) => written === key)) this.read.add(key);
   }
 
   private record(write: (tx: Transaction) => void): void {
