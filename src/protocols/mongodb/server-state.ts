@@ -1,9 +1,10 @@
 /** What all connections of the MongoDB protocol share. */
 import { ObjectId } from '../../models/document/bson/types.js';
+import { sweepGarbage } from '../../models/document/ddl.js';
 import type { DocumentStore } from '../../models/document/store.js';
 import type { Authenticator } from './authentication.js';
 import type { Client } from './client.js';
-import { Cursors } from './cursors.js';
+import { Cursors, type OpenCursor } from './cursors.js';
 import { FailPoints } from './fail-points.js';
 import type { Operation } from './operation.js';
 import { Parameters } from './parameters.js';
@@ -58,6 +59,12 @@ export class MongodbServer {
     if (localPort === 0) return 'localhost:27017';
     const address = localAddress.startsWith('::ffff:') ? localAddress.slice(7) : localAddress;
     return address.includes(':') ? `[${address}]:${localPort}` : `${address}:${localPort}`;
+  }
+
+  /** Collections have gone: their cursors end, and what they held is cleared away. */
+  dropped(matches: (cursor: OpenCursor) => boolean): void {
+    this.cursors.killWhere(matches);
+    void sweepGarbage(this.store);
   }
 
   close(): void {

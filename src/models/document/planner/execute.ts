@@ -6,6 +6,7 @@ import type { Awaitable, Batches, Entry, View } from '../../../engine/engine.js'
 import { indexPrefix, type RecordKey } from '../keys.js';
 import { entryIsUnique, recordOfEntry } from '../records.js';
 import type { Reader } from '../store.js';
+import type { Value } from '../values.js';
 import type { CollectionScan, IndexScan, QueryPlan } from './plan.js';
 
 /** A document where it is stored. */
@@ -14,6 +15,8 @@ export interface FoundRecord {
   readonly document: Buffer;
   /** Engine key of the index entry that led to it, if one did. */
   readonly entry: string | undefined;
+  /** Scores and distances, by `$meta` name. */
+  readonly metadata?: ReadonlyMap<string, Value>;
 }
 
 /** What explain and the profiler tell. */

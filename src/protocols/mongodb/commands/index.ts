@@ -1,11 +1,22 @@
 /** All commands of the protocol. */
 import type { Command } from '../command.js';
 import { buildInfo } from './build-info.js';
+import { count } from './count.js';
+import { create } from './create.js';
+import { deleteCommand } from './delete.js';
+import { distinct } from './distinct.js';
+import { drop } from './drop.js';
+import { dropDatabase } from './drop-database.js';
+import { find } from './find.js';
 import { getMore } from './get-more.js';
 import { hello, isMaster } from './hello.js';
+import { createIndexes, dropIndexes, listIndexes, reIndex } from './indexes.js';
 import { insert } from './insert.js';
 import { killCursors } from './kill-cursors.js';
+import { listCollections } from './list-collections.js';
+import { listDatabases } from './list-databases.js';
 import { ping } from './ping.js';
+import { renameCollection } from './rename-collection.js';
 import { SESSION_COMMANDS } from './sessions.js';
 import { abortTransactionCommand, commitTransaction } from './transactions.js';
 
@@ -15,6 +26,20 @@ export const COMMANDS: readonly Command[] = [
   ping,
   buildInfo,
   insert,
+  find,
+  count,
+  distinct,
+  deleteCommand,
+  create,
+  drop,
+  dropDatabase,
+  renameCollection,
+  listCollections,
+  listDatabases,
+  createIndexes,
+  listIndexes,
+  dropIndexes,
+  reIndex,
   getMore,
   killCursors,
   commitTransaction,
