@@ -244,13 +244,13 @@ export class WriteAheadLog {
   /** Segments before `number` are not needed any more. Call when the store that replaces them is on disk. */
   release(number: number): void {
     for (let first = this.ended[0]; first !== undefined && first.number < number; first = this.ended[0]) {
-      this.ended.shift();
       const name = segmentName(first.number);
       if (this.spares.length < this.limits.sparesMax && first.bytes === this.limits.segmentBytes) {
         const spare = { name: this.spareName(), bytes: first.bytes };
         this.files.rename(name, spare.name);
         this.spares.push(spare);
       } else this.files.remove(name);
+      this.ended.shift();
     }
     this.noRoomAt = Number.NEGATIVE_INFINITY;
   }
