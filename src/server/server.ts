@@ -191,10 +191,11 @@ export class Server {
       if (!planned.some((listener) => listener.name === name)) continue;
       const protocol = await entry.open(context);
       this.closers.add(() => protocol.protocol.close());
+      // One that is still loading must not be closed because the next one fails.
+      await protocol.ready;
       opened.set(name, protocol);
       if (protocol.commands !== undefined) metrics.watchCommands(name, protocol.commands);
     }
-    await Promise.all([...opened.values()].map(({ ready }) => ready));
     return opened;
   }
 

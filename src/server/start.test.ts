@@ -65,8 +65,12 @@ describe('start()', () => {
   test('several addresses, and none', async () => {
     const server = await startServer({ ephemeral: true, listen: { redis: ['127.0.0.1:0', 0], metrics: 0 } });
     expect(server.listeners.filter(({ protocol }) => protocol === 'redis')).toHaveLength(2);
-    const scrape = await fetch(`http://${String(server.addresses.metrics)}/metrics`);
-    expect(await scrape.text()).toContain('rosetta_connections{protocol="redis"} 0');
+    const client = redisOf(server);
+    await client.ping();
+    const scrape = await (await fetch(`http://${String(server.addresses.metrics)}/metrics`)).text();
+    expect(scrape).toContain('rosetta_connections{protocol="redis"} 1');
+    expect(scrape).toContain('rosetta_commands_total{protocol="redis",command="ping"} 1');
+    client.disconnect();
     const without = await startServer({ ephemeral: true, listen: { redis: 'off' } });
     expect(without.addresses.redis).toBeUndefined();
   });
@@ -88,6 +92,44 @@ describe('start()', () => {
     await expect(startServer({ ephemeral: true, listen: { redis: 'tls://127.0.0.1:0' } })).rejects.toThrow(
       '--listen redis: tls:// needs --tls-cert and --tls-key',
     );
+  });
+});
+
+describe('memcached', () => {
+  /** Sends a text command and reads until `end`. */
+  async function ask({ host, port }: { host: string; port: number }, command: string, end: string): Promise<string> {
+    const socket = connect(port, host).setEncoding('latin1');
+    let reply = '';
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject).once('close', () => resolve());
+      socket.on('data', (text: string) => {
+        reply += text;
+        if (reply.endsWith(end)) socket.destroy();
+      });
+      socket.write(command);
+    });
+    return reply;
+  }
+
+  test('serves the keys of Redis, to users of the same list', async () => {
+    const server = await startServer({ ephemeral: true, password: 'secret' });
+    const { redis, memcached } = server.addresses;
+    if (redis === undefined || memcached === undefined) throw new Error('a listener is missing');
+    const client = new Redis({ host: redis.host, port: redis.port, password: 'secret', retryStrategy: null });
+    await client.set('greeting', 'hello');
+    expect(await ask(memcached, 'get greeting\r\n', '\r\n')).toBe('CLIENT_ERROR unauthenticated\r\n');
+    const login = 'set auth 0 0 14\r\ndefault secret\r\n';
+    expect(await ask(memcached, `${login}get greeting\r\n`, 'END\r\n')).toBe(
+      'STORED\r\nVALUE greeting 0 5\r\nhello\r\nEND\r\n',
+    );
+    client.disconnect();
+  });
+
+  test('has settings of its own, and no others', async () => {
+    const wrong = { ephemeral: true, settings: { memcached: { 'item-size': '1mb' } } };
+    await expect(startServer(wrong)).rejects.toThrow('--settings memcached.item-size: there is no such setting');
+    const bad = { ephemeral: true, settings: { redis: { 'maxmemory-policy': 'sometimes' } } };
+    await expect(startServer(bad)).rejects.toThrow('--settings redis.maxmemory-policy:');
   });
 });
 

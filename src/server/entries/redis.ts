@@ -1,4 +1,5 @@
 /** Redis on the key-value model. Its settings are those of redis.conf. */
+import type { CommandFiguresSource } from '../../observability/metrics.js';
 import { RedisServer } from '../../protocols/redis/server.js';
 import { Settings } from '../../protocols/redis/settings.js';
 import { ConfigurationError } from '../configuration-sources.js';
@@ -25,7 +26,7 @@ export const redis: ProtocolEntry = {
         address: () => context.addressOf('redis') ?? { host: '', port: 0 },
       },
     });
-    return { protocol: server, ready: server.ready };
+    return { protocol: server, ready: server.ready, commands: figuresOf(server) };
   },
 
   connectWith({ path, tls, reachableHost, port }) {
@@ -49,4 +50,16 @@ function checkedSettings({ keyValue: store, logger, settings }: ServerContext): 
     }
   }
   return given;
+}
+
+function figuresOf({ registry, statistics }: RedisServer): CommandFiguresSource {
+  return {
+    *commands() {
+      for (const { id, name } of registry.all) {
+        const figures = statistics.byCommand[id];
+        if (figures !== undefined) yield [name, figures];
+      }
+    },
+    errors: () => statistics.byError,
+  };
 }
