@@ -1,7 +1,10 @@
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Server, start } from '../index.js';
 
 const running: Server[] = [];
@@ -12,9 +15,13 @@ async function startServer(options: Parameters<typeof start>[0]): Promise<Server
   return server;
 }
 
-function redisOf(server: Server): Redis {
+function hostAndPortOf(server: Server): { host: string | undefined; port: number | undefined } {
   const { host, port } = server.addresses.redis ?? {};
-  return new Redis({ host, port, protocol: 2, retryStrategy: null, enableReadyCheck: false });
+  return { host, port };
+}
+
+function redisOf(server: Server): Redis {
+  return new Redis({ ...hostAndPortOf(server), protocol: 2, retryStrategy: null, enableReadyCheck: false });
 }
 
 afterEach(async () => {
@@ -92,6 +99,48 @@ describe('start()', () => {
     await expect(startServer({ ephemeral: true, listen: { redis: 'tls://127.0.0.1:0' } })).rejects.toThrow(
       '--listen redis: tls:// needs --tls-cert and --tls-key',
     );
+  });
+});
+
+describe.skipIf(spawnSync('openssl', ['version']).status !== 0)('TLS (needs openssl)', () => {
+  let directory: string;
+
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'rosetta-test-tls-'));
+    const made = spawnSync('openssl', [
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=localhost'],
+      ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', join(directory, 'key.pem')],
+      ...['-out', join(directory, 'cert.pem')],
+    ]);
+    expect(made.status).toBe(0);
+  });
+
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  test('holds for every address that does not say plain://, and refuses clients without a certificate if told so', async () => {
+    const cert = join(directory, 'cert.pem');
+    const tls = { tlsCert: cert, tlsKey: join(directory, 'key.pem') };
+    const listen = { redis: ['127.0.0.1:0', 'plain://127.0.0.1:0'] };
+    const server = await startServer({ ephemeral: true, listen, ...tls });
+    const [encrypted, plain] = server.listeners;
+    expect([encrypted?.address.tls, plain?.address.tls]).toEqual([true, false]);
+    const ca = readFileSync(cert);
+    const client = new Redis({ port: encrypted?.address.port, host: '127.0.0.1', tls: { ca }, retryStrategy: null });
+    expect(await client.set('greeting', 'hello')).toBe('OK');
+    client.disconnect();
+    const other = new Redis({ port: plain?.address.port, retryStrategy: null });
+    expect(await other.get('greeting')).toBe('hello');
+    other.disconnect();
+
+    const strict = await startServer({ ephemeral: true, ...tls, tlsCa: cert });
+    const stranger = new Redis({ ...hostAndPortOf(strict), tls: { ca }, retryStrategy: null });
+    stranger.on('error', () => {});
+    await expect(stranger.ping()).rejects.toThrow();
+    const known = { ca, cert: ca, key: readFileSync(tls.tlsKey) };
+    const friend = new Redis({ ...hostAndPortOf(strict), tls: known, retryStrategy: null });
+    expect(await friend.ping()).toBe('PONG');
+    friend.disconnect();
+    stranger.disconnect();
   });
 });
 
