@@ -26,7 +26,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  await Promise.all(running.map((rosetta) => rosetta.stop('SIGKILL')));
+  await Promise.all(running.map((rosetta) => rosetta.stop()));
   directory.remove();
 });
 
