@@ -107,6 +107,8 @@ export async function dispatch(server: MongodbServer, client: Client, request: C
     gossip(server, request.body);
     checkReadConcern(command, envelope, server.store.clock.now);
     checkWriteConcern(command, envelope);
+    operation.namespace = namespaceOf(envelope.database, request.body);
+    operation.command = request.body.source;
     session = envelope.sessionId === undefined ? undefined : server.sessions.use(envelope.sessionId, userKey(client));
     operation.limit(command.name === 'getMore' || command.name === 'hello' ? undefined : envelope.maxTimeMs);
     entry = await enterTransaction(server, command, envelope, session);
@@ -152,6 +154,11 @@ export async function dispatch(server: MongodbServer, client: Client, request: C
     client.operation = undefined;
     server.operations.delete(operation.id);
   }
+}
+
+function namespaceOf(database: string, body: Doc): string {
+  const subject = body.at(0);
+  return typeof subject === 'string' ? `${database}.${subject}` : `${database}.$cmd`;
 }
 
 function userKey(client: Client): string | undefined {

@@ -10,6 +10,9 @@ export class Operation {
   private readonly listeners = new Set<() => void>();
   readonly startedAtMs = Date.now();
   readonly started = performance.now();
+  /** `database.collection`, for currentOp. */
+  namespace = '';
+  command: Buffer | undefined;
   private deadline = Number.POSITIVE_INFINITY;
 
   constructor(

@@ -21,6 +21,8 @@ export interface MongodbOptions {
   /** `host:port` under which clients reach this server, in `hello`; by default the address they connected to. */
   readonly advertisedHost?: string;
   readonly authentication?: Authenticator;
+  /** Stops the whole server. */
+  readonly shutdown?: () => void;
 }
 
 export class MongodbServer {
@@ -37,6 +39,9 @@ export class MongodbServer {
   readonly startedAtMs = Date.now();
   /** A reply of this turn waits for the disk. */
   mustSync = false;
+  /** By database; see the profile command. */
+  readonly profiling = new Map<string, { level: number; slowms: number; sampleRate: number }>();
+  slowMs = 100;
   private nextOperation = 1;
   closing = false;
 

@@ -13,7 +13,7 @@ export const NAN_KEY = '\0\0\0\0\0\0\0\0\0';
 
 /** Nine bytes for a double; -0 equals 0. */
 export function doubleKey(value: number): string {
-  if (value !== value) return NAN_KEY;
+  if (Number.isNaN(value)) return NAN_KEY;
   if (value < 0) {
     scratch.writeDoubleBE(value, 0);
     return `${inverted(scratch)}\xff`;

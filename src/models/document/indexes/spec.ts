@@ -280,7 +280,7 @@ function appendText(spec: Doc, key: Doc, result: Doc): void {
       const number = numberOf(weight);
       if (number === undefined || number < 1 || number >= 100_000)
         throw cannotCreate(
-          'text index weight must be in the exclusive interval (0,100000) but found: ' + String(number),
+          `text index weight must be in the exclusive interval (0,100000) but found: ${number}`,
         );
       weights.set(path, weight);
     }

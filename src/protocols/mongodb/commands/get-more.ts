@@ -1,4 +1,3 @@
-import { Doc } from '../../../models/document/bson/document.js';
 import type { CommandContext } from '../command.js';
 import { defineCommand } from '../command.js';
 import { BATCH_BYTES_MAX, type OpenCursor } from '../cursors.js';

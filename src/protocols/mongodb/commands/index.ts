@@ -1,5 +1,6 @@
 /** All commands of the protocol. */
 import type { Command } from '../command.js';
+import { ADMINISTRATION_COMMANDS } from './administration.js';
 import { buildInfo } from './build-info.js';
 import { count } from './count.js';
 import { create } from './create.js';
@@ -17,6 +18,9 @@ import { listCollections } from './list-collections.js';
 import { listDatabases } from './list-databases.js';
 import { ping } from './ping.js';
 import { renameCollection } from './rename-collection.js';
+import { REPLICATION_COMMANDS } from './replication.js';
+import { serverStatus } from './server-status.js';
+import { collStats, dataSize, dbStats, validate } from './statistics.js';
 import { SESSION_COMMANDS } from './sessions.js';
 import { abortTransactionCommand, commitTransaction } from './transactions.js';
 
@@ -44,5 +48,12 @@ export const COMMANDS: readonly Command[] = [
   killCursors,
   commitTransaction,
   abortTransactionCommand,
+  collStats,
+  dbStats,
+  dataSize,
+  validate,
+  serverStatus,
+  ...ADMINISTRATION_COMMANDS,
+  ...REPLICATION_COMMANDS,
   ...SESSION_COMMANDS,
 ];
