@@ -31,7 +31,7 @@ export { NUMBER_TYPES, nameOfType, typeBit, typeName, typeOfName, typeOfNumber }
 export { BsonType } from './bson/raw.js';
 export { formatDocument, formatDouble, formatField, formatValue } from './bson/text.js';
 export * from './bson/types.js';
-export { DOCUMENT_BYTES_MAX, validateDocument } from './bson/validate.js';
+export { DOCUMENT_BYTES_MAX, nestingOf, validateDocument } from './bson/validate.js';
 export { Collation, parseCollation } from './collation.js';
 
 /**

@@ -96,7 +96,7 @@ describe('sort keys', () => {
   };
 
   test('arrays sort by least or greatest element, missing as null, empty arrays first', () => {
-    const documents = [{ a: [5, 1] }, { a: 3 }, {}, { a: [] }, { a: null }, { a: 'x' }];
+    const documents: Plain[] = [{ a: [5, 1] }, { a: 3 }, {}, { a: [] }, { a: null }, { a: 'x' }];
     expect(sorted({ a: 1 }, documents)).toEqual([{ a: [] }, {}, { a: null }, { a: [5, 1] }, { a: 3 }, { a: 'x' }]);
     expect(sorted({ a: -1 }, documents)).toEqual([{ a: 'x' }, { a: [5, 1] }, { a: 3 }, {}, { a: null }, { a: [] }]);
   });
