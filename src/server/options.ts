@@ -158,7 +158,7 @@ export const options = {
     schema: text(parseEngineUrl),
     argument: 'URL',
     initial: { kind: 'embedded' },
-    help: 'embedded, or memory (nothing is kept)',
+    help: 'embedded, memory (nothing is kept), or postgres://USER@HOST/DATABASE',
   }),
   listen: named({
     schema: endpoints,

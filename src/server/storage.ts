@@ -25,7 +25,7 @@ export async function openStorage(
         limits: { memtableBytesMax: memtableSize, logBytesMax: logSize },
       });
     case 'postgres':
-      throw new Error('this version has no PostgreSQL engine');
+      return openEngine({ kind: 'postgres', url: engine.url });
   }
 }
 
