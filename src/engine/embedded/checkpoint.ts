@@ -30,52 +30,47 @@ export async function mergeIntoStore(
     await turn();
     until = performance.now() + sliceMs;
   }
-  const queue: { readonly bytes: number; readonly done: Promise<unknown> }[] = [];
+  /** Batches under way, oldest first. */
+  const queue: { readonly bytes: number; readonly done: Promise<void> }[] = [];
   let queued = 0;
+  const drain = async (most: number): Promise<void> => {
+    for (let first = queue[0]; first !== undefined && (queued > most || most === 0); first = queue[0]) {
+      await first.done;
+      queue.shift();
+      queued -= first.bytes;
+    }
+  };
   try {
     const position = { leaf: 0, slot: 0 };
     let entry = memtable.order.at(position);
     while (entry >= 0) {
       const until = performance.now() + sliceMs;
       let bytes = 0;
-      let done: Promise<unknown> = Promise.resolve();
-      for (let count = 1; entry >= 0; count++) {
-        const length = memtable.lengthOf(entry);
-        if (length >= 0) done = store.put(memtable.keyOf(entry), memtable.valueOf(entry));
-        else if (length === deleted) done = store.remove(memtable.keyOf(entry));
-        bytes += 64 + Math.max(0, length);
-        position.slot++;
-        entry = memtable.order.at(position);
-        if (bytes > queuedBytesMax || (count % entriesPerLook === 0 && performance.now() >= until)) break;
-      }
-      probe('slice');
+      const done = store.batch(() => {
+        for (let count = 1; entry >= 0; count++) {
+          const length = memtable.lengthOf(entry);
+          if (length >= 0) store.put(memtable.keyOf(entry), memtable.valueOf(entry));
+          else if (length === deleted) store.remove(memtable.keyOf(entry));
+          bytes += 64 + Math.max(0, length);
+          position.slot++;
+          entry = memtable.order.at(position);
+          if (bytes > queuedBytesMax || (count % entriesPerLook === 0 && performance.now() >= until)) break;
+        }
+      });
+      // Whether it failed is asked later; until then a rejection is no unhandled one.
+      done.catch(() => {});
       queue.push({ bytes, done });
       queued += bytes;
-      for (let first = queue[0]; first !== undefined && queued > queuedBytesMax; first = queue[0]) {
-        queue.shift();
-        queued -= first.bytes;
-        await first.done;
-      }
+      probe('slice');
+      await drain(queuedBytesMax);
       await turn();
     }
-    for (const { done } of queue.splice(0)) await done;
+    await drain(0);
     probe('record');
-    await store.putCheckpoint(record);
+    await store.batch(() => store.putCheckpoint(record));
     probe('recorded');
   } catch (thrown) {
-    // The library rejects all writes of a failed commit, and one more promise that holds the reason.
-    const failures = await Promise.allSettled(queue.map(({ done }) => done));
-    const reasons = [
-      thrown,
-      ...failures.map((failure) => (failure.status === 'rejected' ? failure.reason : undefined)),
-    ];
-    const causes = await Promise.all(reasons.map((reason) => commitError(reason)));
-    throw causes.find((cause) => cause !== undefined) ?? thrown;
+    await Promise.allSettled(queue.map(({ done }) => done));
+    throw thrown;
   }
-}
-
-async function commitError(thrown: unknown): Promise<unknown> {
-  const { commitError: reason } = (thrown ?? {}) as { commitError?: Promise<never> };
-  if (reason === undefined) return undefined;
-  return reason.then(undefined, (cause: unknown) => cause);
 }

@@ -43,7 +43,7 @@ import { Store } from './store.js';
 import { decodeCounter, EmbeddedSnapshot, FrozenState, LatestTransaction, LatestView, type Layers } from './views.js';
 
 const formatLine = 'ROSETTA DATA 1\n';
-/** Versions begin anew this far above the last known one, so that none that was lost in a crash is given twice. */
+/** Each start leaves this many versions out: more than can have been given and lost before the log said so. */
 const versionGap = 1 << 20;
 /** With a checkpoint failing, writes are refused when the memtable is this many times over its limit. */
 const overloadFactor = 2;
@@ -81,6 +81,8 @@ export class EmbeddedEngine implements Engine, TransactionHost {
   private forgotten = 0;
 
   private checkpoint: Promise<void> | undefined;
+  /** Resolves when the checkpoint has made room, or has failed for the first time. */
+  private relief: Promise<void> | undefined;
   private checkpointFailure: string | undefined;
 
   private constructor(
@@ -142,13 +144,14 @@ export class EmbeddedEngine implements Engine, TransactionHost {
       log?.next ?? first,
       log?.segments ?? [],
     );
+    const sequence = Math.max(base, log?.sequence ?? 0) + versionGap;
+    writer.announce(sequence);
+    await writer.sync();
     if (checkpoint === undefined) {
-      await writer.sync();
-      await store.putCheckpoint({ sequence: 0, firstSegment: first });
+      await store.batch(() => store.putCheckpoint({ sequence: 0, firstSegment: first }));
       store.advance();
     }
     const layers: Layers = { active: memtable, frozen: undefined, store, log: writer };
-    const sequence = Math.max(base, log?.sequence ?? 0) + versionGap;
     const engine = new EmbeddedEngine(limits, layers, sequence, lock, probe);
     engine.forgotten = sequence;
     engine.checkpointWhenDue();
@@ -189,9 +192,7 @@ export class EmbeddedEngine implements Engine, TransactionHost {
       active.commit();
       this.commits++;
       if (!this.flushScheduled) this.scheduleFlush();
-      if (active.bytes >= this.limits.memtableBytesMax || log.generationBytes >= this.limits.logBytesMax) {
-        this.checkpointWhenDue();
-      }
+      this.checkpointWhenDue();
     }
     if (tx.messages.length > 0) {
       for (const { topic, message } of tx.messages) this.topics.send(topic, message);
@@ -201,15 +202,13 @@ export class EmbeddedEngine implements Engine, TransactionHost {
   }
 
   settled(durability: Durability): Promise<void> | undefined {
-    const { log, active, frozen } = this.layers;
+    const { log, frozen } = this.layers;
     log.flush();
     if (log.failure !== undefined) return Promise.reject(log.failure);
     const written = durability === 'always' ? log.sync() : log.pending ? log.written() : undefined;
-    if (frozen === undefined || active.bytes < this.limits.memtableBytesMax || this.checkpointFailure !== undefined) {
-      return written;
-    }
+    if (frozen === undefined || this.checkpointFailure !== undefined || !this.isFull()) return written;
     // Writers that outrun the merge wait for it here.
-    return Promise.all([written, this.checkpoint]).then(() => undefined);
+    return written === undefined ? this.relief : Promise.all([written, this.relief]).then(() => undefined);
   }
 
   begin(): OpenTransaction {
@@ -306,10 +305,12 @@ export class EmbeddedEngine implements Engine, TransactionHost {
 
   /** Freezes the memtable and merges it, unless that is going on already. */
   private checkpointWhenDue(): void {
-    const { active, frozen, log } = this.layers;
-    if (frozen !== undefined || this.closed) return;
-    if (active.bytes < this.limits.memtableBytesMax && log.generationBytes < this.limits.logBytesMax) return;
-    this.startCheckpoint();
+    if (this.layers.frozen === undefined && this.isFull() && !this.closed) this.startCheckpoint();
+  }
+
+  private isFull(): boolean {
+    const { active, log } = this.layers;
+    return active.bytes >= this.limits.memtableBytesMax || log.generationBytes >= this.limits.logBytesMax;
   }
 
   private startCheckpoint(): void {
@@ -324,7 +325,11 @@ export class EmbeddedEngine implements Engine, TransactionHost {
     const frozen = layers.active;
     layers.frozen = frozen;
     layers.active = new Memtable(this.sequence, frozen.count);
-    this.checkpoint = this.runCheckpoint(frozen, { sequence: this.sequence, firstSegment });
+    let relieve = (): void => {};
+    this.relief = new Promise((resolve) => {
+      relieve = resolve;
+    });
+    this.checkpoint = this.runCheckpoint(frozen, { sequence: this.sequence, firstSegment }, relieve);
     // It fails only while the engine is being closed, which looks at it then.
     this.checkpoint.catch(() => {});
   }
@@ -332,6 +337,7 @@ export class EmbeddedEngine implements Engine, TransactionHost {
   private async runCheckpoint(
     frozen: Memtable,
     record: { readonly sequence: number; readonly firstSegment: number },
+    relieve: () => void,
   ): Promise<void> {
     const { layers, probe } = this;
     const { store, log } = layers;
@@ -344,12 +350,14 @@ export class EmbeddedEngine implements Engine, TransactionHost {
         break;
       } catch (thrown) {
         this.checkpointFailure = `the last checkpoint failed: ${(thrown as Error).message}`;
+        relieve();
         if (this.closed) throw thrown;
         await new Promise((resolve) => setTimeout(resolve, this.limits.checkpointRetryMs));
         if (this.closed) throw thrown;
       }
     }
     this.checkpointFailure = undefined;
+    relieve();
     this.dropFrozen(frozen, record.sequence);
     this.checkpoints++;
     this.lastCheckpointMs = performance.now() - began;

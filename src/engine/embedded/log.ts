@@ -118,9 +118,9 @@ export class WriteAheadLog {
     return this.ended.reduce((sum, { bytes }) => sum + bytes, this.active.position);
   }
 
-  /** Log written since the generation began. */
+  /** Log since the generation began, what is not written yet included. */
   get generationBytes(): number {
-    return this.generationEnded + this.active.position;
+    return this.generationEnded + this.active.position + this.committed;
   }
 
   /** Everything accepted has been written, and what was written is on disk. */
@@ -432,6 +432,13 @@ export class WriteAheadLog {
       this.sync()?.catch(() => {});
       this.timer = setTimeout(() => this.onTimer(), this.limits.syncIntervalMs).unref();
     } else if (!this.marked) this.mark();
+  }
+
+  /** Makes it known, once synced, that sequences up to this one may have been used. */
+  announce(sequence: number): void {
+    this.sequence = sequence;
+    this.mark();
+    this.unsynced.add(this.active);
   }
 
   /** Nothing has been written since the last sync: says so in the log, so that damage to its end is not taken for a torn tail. */

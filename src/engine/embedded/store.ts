@@ -12,6 +12,8 @@
  * place, is noticed when the record is read.
  */
 import { createHash } from 'node:crypto';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { open, type RootDatabase } from 'lmdb';
 import { hash32 } from '../../encoding/byte-strings.js';
@@ -47,6 +49,7 @@ interface Table {
   }): Iterable<{ key: Key; value: Uint8Array }>;
   put(key: Key, value: Uint8Array): Promise<boolean>;
   remove(key: Key): Promise<boolean>;
+  batch(writes: () => void): Promise<boolean>;
   useReadTransaction(): ReadTransaction;
   resetReadTxn(): void;
   getStats(): unknown;
@@ -97,6 +100,7 @@ export class Store {
   }
 
   static open(path: string, mapBytes: number): Store {
+    checkMeta(join(path, 'data.mdb'));
     try {
       const shared = { encoding: 'binary', keyEncoder } as const;
       const root = open<Buffer, Key>({
@@ -104,6 +108,8 @@ export class Store {
         noSubdir: false,
         // A commit is on disk when its promise resolves: the log goes away afterwards.
         overlappingSync: false,
+        // Its batches have promises that nobody gets to see, and whose rejection would end the process.
+        eventTurnBatching: false,
         mapSize: mapBytes,
         maxDbs: 4,
         maxReaders: readersMax,
@@ -187,24 +193,71 @@ export class Store {
 
   // --- writing: queued for LMDB's writer thread ----------------------------------------------------------------------
 
-  put(key: Key, value: Buffer): Promise<boolean> {
-    if (key.length === 0) return this.meta.put('empty', pack('empty', value));
+  /** Queues the writes that `writes` makes, for one commit. Resolves when they are on disk. */
+  async batch(writes: () => void): Promise<void> {
+    try {
+      await this.entries.batch(writes);
+    } catch (failure) {
+      // The library rejects with one error for all, and with another promise for the reason.
+      const { commitError } = failure as { commitError?: Promise<never> };
+      throw commitError === undefined ? failure : await commitError.catch((reason: unknown) => reason);
+    }
+  }
+
+  /** Inside {@link batch} only, like the next two. */
+  put(key: Key, value: Buffer): void {
+    if (key.length === 0) {
+      this.meta.put('empty', pack('empty', value));
+      return;
+    }
     const stored = storedKey(key);
-    return this.entries.put(stored, pack(stored, isLong(key) ? packLong(key, value) : value));
+    this.entries.put(stored, pack(stored, isLong(key) ? packLong(key, value) : value));
   }
 
-  remove(key: Key): Promise<boolean> {
-    return key.length === 0 ? this.meta.remove('empty') : this.entries.remove(storedKey(key));
+  remove(key: Key): void {
+    if (key.length === 0) this.meta.remove('empty');
+    else this.entries.remove(storedKey(key));
   }
 
-  putCheckpoint(record: CheckpointRecord): Promise<boolean> {
-    return this.meta.put('checkpoint', pack('checkpoint', Buffer.from(JSON.stringify(record))));
+  putCheckpoint(record: CheckpointRecord): void {
+    this.meta.put('checkpoint', pack('checkpoint', Buffer.from(JSON.stringify(record))));
   }
 
   async close(): Promise<void> {
     this.reader.done();
     await this.root.close();
   }
+}
+
+/**
+ * Looks at LMDB's two meta pages (data format 2), since the library trusts them blindly: a wrong page number in them, or
+ * a file that was cut off, would end the process.
+ */
+function checkMeta(path: string): void {
+  if (!existsSync(path)) return;
+  const file = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(file);
+    // LMDB creates the file before it writes the pages.
+    if (size === 0) return;
+    const first = readMeta(file, 0);
+    const second = readMeta(file, first.pageBytes);
+    const { lastPage, pageBytes } = first.transaction > second.transaction ? first : second;
+    if ((lastPage + 1) * pageBytes > size) throw new CorruptionError('the store is damaged: data.mdb is cut off');
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readMeta(file: number, position: number): { pageBytes: number; lastPage: number; transaction: number } {
+  const page = Buffer.alloc(160);
+  const whole = readSync(file, page, 0, page.length, position) === page.length;
+  const pageBytes = page.readUInt32LE(48);
+  if (!whole || page.readUInt32LE(24) !== 0xbeefc0de || pageBytes < 256 || (pageBytes & (pageBytes - 1)) !== 0) {
+    throw new CorruptionError('the store is damaged: data.mdb has no valid meta pages');
+  }
+  if (page.readUInt32LE(28) !== 2) throw new FormatError(`the store has LMDB's data format ${page.readUInt32LE(28)}`);
+  return { pageBytes, lastPage: Number(page.readBigUInt64LE(144)), transaction: Number(page.readBigUInt64LE(152)) };
 }
 
 function asBuffer(bytes: Uint8Array, length: number): Buffer {
