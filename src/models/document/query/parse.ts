@@ -24,7 +24,7 @@ import { type BitsOperator, parseBits } from './bits.js';
 import type { ComparisonOperator } from './comparison.js';
 import { parseNear, parseRegion } from './geo/regions.js';
 import { parseInteger, parseNonNegativeInteger } from './integers.js';
-import { parseJsonSchema } from './json-schema.js';
+import { parseJsonSchema } from './json-schema/schema.js';
 import { conjunction, type Predicate, type Specified, visitPredicates } from './predicate.js';
 import { compileRegex } from './regex.js';
 import { parseTypeSet } from './type-set.js';
@@ -41,6 +41,8 @@ export interface Allowed {
 export interface ParseOptions {
   readonly collation?: Collation | undefined;
   readonly allow?: Allowed;
+  /** Keeps the tree as it was written, for reports on validation: `$and` in `$and`, `$or` of one, `$in` of one, `$all`. */
+  readonly asWritten?: boolean;
 }
 
 /** Levels of operators inside each other; deeper filters cannot come from valid BSON. */
@@ -101,8 +103,10 @@ const FIELD_OPERATORS = new Set([
 class Parser {
   private readonly collation: Collation | undefined;
   private readonly allow: Allowed;
+  private readonly asWritten: boolean;
 
   constructor(options: ParseOptions) {
+    this.asWritten = options.asWritten === true;
     this.collation = options.collation;
     this.allow = options.allow ?? {};
   }
@@ -123,7 +127,13 @@ class Parser {
         children.push(this.comparison('eq', name, value, { operator: '$eq', as: Doc.fromEntries([[name, value]]) }));
       }
     }
-    return conjunction(children);
+    return this.conjunction(children);
+  }
+
+  private conjunction(children: readonly Predicate[]): Predicate {
+    const [only] = children;
+    if (!this.asWritten) return conjunction(children);
+    return children.length === 1 && only !== undefined ? only : { op: 'and', children };
   }
 
   private topLevel(name: string, value: Value, nested: boolean, depth: number): Predicate | undefined {
@@ -175,9 +185,9 @@ class Parser {
       if (!(element instanceof Doc)) throw badValue('$or/$and/$nor entries need to be full objects');
       return this.document(element, nested, depth + 1);
     });
-    if (name === '$and') return conjunction(children);
+    if (name === '$and') return this.asWritten ? { op: 'and', children } : conjunction(children);
     const [only] = children;
-    if (name === '$or' && children.length === 1 && only !== undefined) return only;
+    if (name === '$or' && children.length === 1 && only !== undefined && !this.asWritten) return only;
     return { op: name === '$or' ? 'or' : 'nor', children };
   }
 
@@ -287,7 +297,10 @@ class Parser {
         if (!context.has('$regex')) throw badValue('$options needs a $regex');
         return undefined;
       case '$regex':
-        return regexPredicate(path, regexOf(context), specified);
+        return regexPredicate(path, regexOf(context), {
+          operator: '$regex',
+          as: Doc.fromEntries([[path, regexFields(context)]]),
+        });
       case '$elemMatch':
         return this.elemMatch(path, value, depth, specified);
       case '$all':
@@ -335,18 +348,21 @@ class Parser {
       }
     }
     const [only] = values;
-    if (values.length === 1 && only !== undefined && patterns.length === 0) {
+    if (values.length === 1 && only !== undefined && patterns.length === 0 && !this.asWritten) {
       return { op: 'eq', path, value: only, collation: this.collation, specified };
     }
     return { op: 'in', path, values, patterns, collation: this.collation, specified };
   }
 
   private not(path: string, value: Value, nested: boolean, depth: number, specified: Specified): Predicate {
-    if (value instanceof Regex) return { op: 'not', path, child: regexPredicate(path, value, specified), specified };
+    if (value instanceof Regex) {
+      const written = { operator: '$regex', as: Doc.fromEntries([[path, value]]) };
+      return { op: 'not', path, child: regexPredicate(path, value, written), specified };
+    }
     if (!(value instanceof Doc)) throw badValue('$not needs a regex or a document');
     if (value.isEmpty) throw badValue('$not cannot be empty');
     if (depth > DEPTH_MAX) throw badValue(`exceeded maximum query tree depth of ${DEPTH_MAX}`);
-    return { op: 'not', path, child: conjunction(this.operators(path, value, nested, depth + 1)), specified };
+    return { op: 'not', path, child: this.conjunction(this.operators(path, value, nested, depth + 1)), specified };
   }
 
   private elemMatch(path: string, value: Value, depth: number, specified: Specified): Predicate {
@@ -374,7 +390,7 @@ class Parser {
         if (inner === undefined) throw badValue('$all/$elemMatch has to be consistent');
         children.push(this.elemMatch(path, inner, depth, specified));
       }
-      return conjunction(children);
+      return this.allOf(path, children, specified);
     }
     for (const element of value) {
       if (element instanceof Regex) children.push(regexPredicate(path, element, specified));
@@ -382,7 +398,11 @@ class Parser {
         throw badValue('no $ expressions in $all');
       } else children.push(this.comparison('eq', path, element, specified));
     }
-    return conjunction(children);
+    return this.allOf(path, children, specified);
+  }
+
+  private allOf(path: string, children: readonly Predicate[], specified: Specified): Predicate {
+    return this.asWritten ? { op: 'and', children, all: { path, specified } } : conjunction(children);
   }
 }
 
@@ -426,6 +446,11 @@ function regexOf(context: Doc): Regex {
     }
   }
   return new Regex(pattern, options);
+}
+
+/** The part of a field's operators that makes its regular expression. */
+function regexFields(context: Doc): Doc {
+  return Doc.fromEntries([...context].filter(([name]) => name === '$regex' || name === '$options'));
 }
 
 function parseMod(value: Value): { divisor: bigint; remainder: bigint } {

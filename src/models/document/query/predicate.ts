@@ -9,7 +9,7 @@ import type { Code, CodeWithScope, Collation, Doc, Regex, Value } from '../value
 import type { BitsOperator } from './bits.js';
 import type { ComparisonOperator } from './comparison.js';
 import type { GeoRegion, NearQuery } from './geo/regions.js';
-import type { JsonSchema } from './json-schema.js';
+import type { JsonSchema } from './json-schema/schema.js';
 import type { TypeSet } from './type-set.js';
 
 /** How the client wrote a condition, for messages. */
@@ -95,6 +95,8 @@ export interface Near extends Condition {
 export interface And {
   readonly op: 'and' | 'or' | 'nor';
   readonly children: readonly Predicate[];
+  /** An `and` that was `$all`; only in trees kept as written. */
+  readonly all?: Condition;
 }
 
 export interface Not {
