@@ -13,6 +13,7 @@ import type { Index, IndexKeys } from './indexes/index.js';
 import { textKeyOf } from './indexes/index.js';
 import { valueKey } from './indexes/value-keys.js';
 import { indexPrefix, multikeyKey, numberKey, type RecordKey, sequenceKey } from './keys.js';
+import type { UpdateLog } from './update/log.js';
 import type { WriteScope } from './write-scope.js';
 
 /** The record key of the `_id` of a document (which must have one) in `_id` order. */
@@ -174,11 +175,8 @@ function advanceNumber(scope: WriteScope, collection: Collection, record: Record
   scope.tx.put(sequenceKey(collection.id), Buffer.from(record.slice(1), 'latin1'));
 }
 
-/** How an update is told to those who follow: what was put in place, or which fields changed. */
-export type UpdateNote = 'replacement' | 'modification';
-
 /**
- * Puts `after` in place of `before`, which has the same `_id`. Throws 11000 as {@link insertRecord} does. Answers false,
+ * Puts `after` in place of `before`, which has the same `_id`; `log` says which fields changed, for those who follow. Throws 11000 as {@link insertRecord} does. Answers false,
  * having done nothing, when the bytes are the same.
  */
 export function replaceRecord(
@@ -187,7 +185,7 @@ export function replaceRecord(
   record: RecordKey,
   before: Buffer,
   after: Buffer,
-  note: UpdateNote,
+  log: UpdateLog | undefined,
 ): boolean {
   if (before.equals(after)) return false;
   const key = collection.documentKey(record);
@@ -209,7 +207,7 @@ export function replaceRecord(
     if (entry.added.length > 0) rememberArrays(scope, collection, entry);
   }
   scope.count(collection, 0, after.length - old.length);
-  if (scope.logged) scope.log({ operation: 'u', collection, before: old, document: after, note });
+  if (scope.logged) scope.log({ operation: 'u', collection, before: old, document: after, log });
   return true;
 }
 

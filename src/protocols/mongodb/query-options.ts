@@ -5,6 +5,7 @@ import type { Collection } from '../../models/document/collection.js';
 import type { FoundRecord } from '../../models/document/planner/execute.js';
 import { compileFilter, type Filter } from '../../models/document/query/filter.js';
 import { compileProjection, type Metadata, type Projection } from '../../models/document/query/projection.js';
+import { compileUpdate, type Update } from '../../models/document/update/update.js';
 import { Binary, Doc, encodeDocument, type Value } from '../../models/document/values.js';
 import type { CommandContext } from './command.js';
 import { failed } from './errors.js';
@@ -67,4 +68,15 @@ function metadataOf(projection: Projection, found: FoundRecord): Metadata | unde
 function recordIdOf(found: FoundRecord, collection: Collection): Value {
   if (collection.insertionOrder) return BigInt(`0x${Buffer.from(found.record.slice(1), 'latin1').toString('hex')}`);
   return new Binary(Buffer.from(found.record, 'latin1'));
+}
+
+/** The update of a statement. `variables` are the constants of a pipeline. */
+export function updateOf(
+  update: Value,
+  arrayFilters: readonly Doc[] | undefined,
+  collation: Collation | undefined,
+  variables: Doc | undefined,
+): Update {
+  void variables;
+  return compileUpdate(update, { collation, ...(arrayFilters === undefined ? {} : { arrayFilters }) });
 }

@@ -16,9 +16,8 @@ import { compareTimestamps, type LogicalClock, type Timestamp } from '../clock.j
 import type { Collection } from '../collection.js';
 import { OPLOG_PREFIX, oplogKey, rangeOf, settingKey } from '../keys.js';
 import { timestampValue } from '../plain.js';
-import type { UpdateNote } from '../records.js';
+import type { UpdateLog } from '../update/log.js';
 import type { WriteOrigin } from '../write-scope.js';
-import { documentDiff } from './diff.js';
 
 export type OplogChange = { readonly statement?: number } & (
   | { readonly operation: 'i'; readonly collection: Collection; readonly document: Buffer }
@@ -27,7 +26,8 @@ export type OplogChange = { readonly statement?: number } & (
       readonly collection: Collection;
       readonly before: Buffer;
       readonly document: Buffer;
-      readonly note: UpdateNote;
+      /** Which fields changed; `undefined`: the whole document was put in place. */
+      readonly log: UpdateLog | undefined;
     }
   | { readonly operation: 'd'; readonly collection: Collection; readonly document: Buffer }
   | {
@@ -134,7 +134,9 @@ export class Oplog {
     entry.append('ns', collection.namespace).append('ui', new Binary(collection.uuid, 4));
     if (change.operation === 'i') return entry.append('o', content).append('o2', key);
     if (change.operation === 'd') return entry.append('o', key);
-    return entry.append('o', updateOf(change.before, content, change.note)).append('o2', key);
+    return entry
+      .append('o', change.log === undefined ? content : Doc.of({ $v: 2, diff: change.log.diff() }))
+      .append('o2', key);
   }
 
   private put(tx: Transaction, time: Timestamp, entry: Doc, images: Doc | undefined): void {
@@ -144,11 +146,6 @@ export class Oplog {
     const record = images === undefined ? bytes : Buffer.concat([bytes, encodeDocument(images)]);
     tx.put(oplogKey(time.seconds, time.increment), record);
   }
-}
-
-function updateOf(before: Buffer, after: Doc, note: UpdateNote): Doc {
-  const diff = note === 'replacement' ? undefined : documentDiff(Doc.fromBytes(before), after);
-  return diff === undefined ? after : Doc.of({ $v: 2, diff });
 }
 
 function imagesOf(changes: readonly OplogChange[]): Doc | undefined {

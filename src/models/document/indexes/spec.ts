@@ -279,9 +279,7 @@ function appendText(spec: Doc, key: Doc, result: Doc): void {
     for (const [path, weight] of given) {
       const number = numberOf(weight);
       if (number === undefined || number < 1 || number >= 100_000)
-        throw cannotCreate(
-          `text index weight must be in the exclusive interval (0,100000) but found: ${number}`,
-        );
+        throw cannotCreate(`text index weight must be in the exclusive interval (0,100000) but found: ${number}`);
       weights.set(path, weight);
     }
   }

@@ -1,5 +1,5 @@
 /** Small commands about the server itself. */
-import { arch, cpus, hostname, platform, release, totalmem, type as osType } from 'node:os';
+import { arch, cpus, hostname, type as osType, platform, release, totalmem } from 'node:os';
 import { type Plain, plainDocument } from '../../../models/document/plain.js';
 import { numberOf } from '../../../models/document/scalars.js';
 import { Doc, double, type Value } from '../../../models/document/values.js';
@@ -35,16 +35,28 @@ const hostInfo = simple(
         numNumaNodes: 1,
       },
       os: { type: osType(), name: platform(), version: release() },
-      extra: { versionString: release(), libcVersion: '', kernelVersion: release(), cpuFrequencyMHz: `${cpus()[0]?.speed ?? 0}` },
+      extra: {
+        versionString: release(),
+        libcVersion: '',
+        kernelVersion: release(),
+        cpuFrequencyMHz: `${cpus()[0]?.speed ?? 0}`,
+      },
     }),
   { actions: ['hostInfo'] },
 );
 
-const whatsmyuri = simple('whatsmyuri', "the client's own address", ({ client }) => Doc.of({ you: remoteName(client) }), {
-  beforeLogin: true,
-});
+const whatsmyuri = simple(
+  'whatsmyuri',
+  "the client's own address",
+  ({ client }) => Doc.of({ you: remoteName(client) }),
+  {
+    beforeLogin: true,
+  },
+);
 
-const features = simple('features', 'traces of features of old', () => plainDocument({ js: { utf8: true }, oidMachine: 0 }));
+const features = simple('features', 'traces of features of old', () =>
+  plainDocument({ js: { utf8: true }, oidMachine: 0 }),
+);
 
 const listCommands = simple('listCommands', 'every command with its help', () => {
   const commands = new Doc();
@@ -98,10 +110,18 @@ const getParameter = simple(
     const subject = body.at(0);
     const details = subject instanceof Doc && subject.get('showDetails') === true;
     const all = subject === '*' || (subject instanceof Doc && subject.get('allParameters') === true);
-    const names = all ? parameters.names() : body.keys().slice(1).filter((name) => parameters.get(name) !== undefined);
+    const names = all
+      ? parameters.names()
+      : body
+          .keys()
+          .slice(1)
+          .filter((name) => parameters.get(name) !== undefined);
     for (const name of names) {
       const value = parameters.get(name) ?? null;
-      reply.append(name, details ? Doc.of({ value, settableAtRuntime: parameters.settable(name), settableAtStartup: true }) : value);
+      reply.append(
+        name,
+        details ? Doc.of({ value, settableAtRuntime: parameters.settable(name), settableAtStartup: true }) : value,
+      );
     }
     if (reply.isEmpty) throw failed(72, 'no option found to get');
     return reply;
@@ -113,7 +133,14 @@ const setParameter = simple(
   'setParameter',
   'changes server parameters',
   ({ server, body }) => {
-    const names = body.keys().slice(1).filter((name) => !name.startsWith('$') && !['lsid', 'comment', 'txnNumber', 'writeConcern', 'readConcern', 'maxTimeMS', 'apiVersion'].includes(name));
+    const names = body
+      .keys()
+      .slice(1)
+      .filter(
+        (name) =>
+          !name.startsWith('$') &&
+          !['lsid', 'comment', 'txnNumber', 'writeConcern', 'readConcern', 'maxTimeMS', 'apiVersion'].includes(name),
+      );
     if (names.length === 0) throw failed(72, 'no option found to set, use help:true to see options ');
     let was: Value | undefined;
     for (const name of names) was = server.parameters.set(name, body.get(name) ?? null);
@@ -127,10 +154,14 @@ const setFeatureCompatibilityVersion = simple(
   'accepts the version that is set',
   ({ body }) => {
     if (body.get('confirm') !== true) {
-      throw failed(7369100, 'Once you have upgraded to 7.0, you will not be able to downgrade FCV and binary version without support assistance. Please re-run this command with \'confirm: true\' to acknowledge this and continue with the FCV upgrade.');
+      throw failed(
+        7369100,
+        "Once you have upgraded to 7.0, you will not be able to downgrade FCV and binary version without support assistance. Please re-run this command with 'confirm: true' to acknowledge this and continue with the FCV upgrade.",
+      );
     }
     const version = body.at(0);
-    if (version !== '7.0') throw failed(2, `Invalid feature compatibility version value '${String(version)}'; expected '7.0'`);
+    if (version !== '7.0')
+      throw failed(2, `Invalid feature compatibility version value '${String(version)}'; expected '7.0'`);
     return new Doc();
   },
   { adminOnly: true, writes: true },
@@ -142,7 +173,8 @@ const connectionStatus = simple(
   ({ client, server, body }) => {
     const { user } = client;
     const authentication = server.options.authentication;
-    const roles: Plain = user === undefined ? [] : (authentication?.rolesOf(user).map(({ role, db }) => ({ role, db })) ?? []);
+    const roles: Plain =
+      user === undefined ? [] : (authentication?.rolesOf(user).map(({ role, db }) => ({ role, db })) ?? []);
     const authInfo: Record<string, Plain> = {
       authenticatedUsers: user === undefined ? [] : [{ user: user.name, db: user.database }],
       authenticatedUserRoles: roles,
@@ -164,10 +196,15 @@ const fsync = simple(
   { adminOnly: true, actions: ['fsync'] },
 );
 
-const top = simple('top', 'time spent by collection', () => plainDocument({ totals: { note: 'all times in microseconds' } }), {
-  adminOnly: true,
-  actions: ['top'],
-});
+const top = simple(
+  'top',
+  'time spent by collection',
+  () => plainDocument({ totals: { note: 'all times in microseconds' } }),
+  {
+    adminOnly: true,
+    actions: ['top'],
+  },
+);
 
 const profile = defineCommand({
   name: 'profile',
@@ -323,17 +360,40 @@ export const ADMINISTRATION_COMMANDS: readonly Command[] = [
   simple('planCacheListFilters', 'index filters', () => Doc.of({ filters: [] })),
   simple('getFreeMonitoringStatus', 'always off', () => Doc.of({ state: 'disabled' }), { adminOnly: true }),
   simple('setFreeMonitoring', 'always off', nothing, { adminOnly: true }),
-  simple('connPoolStats', 'connections to other servers: none', () => plainDocument({ numClientConnections: 0, numAScopedConnections: 0, totalInUse: 0, totalAvailable: 0, totalCreated: 0, totalRefreshing: 0, replicaSets: {}, pools: {}, hosts: {} })),
+  simple('connPoolStats', 'connections to other servers: none', () =>
+    plainDocument({
+      numClientConnections: 0,
+      numAScopedConnections: 0,
+      totalInUse: 0,
+      totalAvailable: 0,
+      totalCreated: 0,
+      totalRefreshing: 0,
+      replicaSets: {},
+      pools: {},
+      hosts: {},
+    }),
+  ),
   simple('lockInfo', 'locks: none', () => Doc.of({ lockInfo: [] }), { adminOnly: true }),
-  simple('getClusterParameter', 'cluster parameters: none', () => Doc.of({ clusterParameters: [] }), { adminOnly: true }),
-  simple('setClusterParameter', 'refused: there are no cluster parameters', (): Doc => {
-    throw failed(4, 'Unknown server parameter');
-  }, { adminOnly: true }),
-  simple('fsyncUnlock', 'refused: nothing is locked', (): Doc => {
-    throw failed(20, 'fsyncUnlock called when not locked');
-  }, { adminOnly: true }),
+  simple('getClusterParameter', 'cluster parameters: none', () => Doc.of({ clusterParameters: [] }), {
+    adminOnly: true,
+  }),
+  simple(
+    'setClusterParameter',
+    'refused: there are no cluster parameters',
+    (): Doc => {
+      throw failed(4, 'Unknown server parameter');
+    },
+    { adminOnly: true },
+  ),
+  simple(
+    'fsyncUnlock',
+    'refused: nothing is locked',
+    (): Doc => {
+      throw failed(20, 'fsyncUnlock called when not locked');
+    },
+    { adminOnly: true },
+  ),
   search('createSearchIndexes'),
   search('updateSearchIndex'),
   search('dropSearchIndex'),
 ];
-

@@ -1,6 +1,8 @@
 /** All commands of the protocol. */
 import type { Command } from '../command.js';
 import { ADMINISTRATION_COMMANDS } from './administration.js';
+import { aggregate } from './aggregate.js';
+import { AUTHENTICATION_COMMANDS } from './authentication.js';
 import { buildInfo } from './build-info.js';
 import { count } from './count.js';
 import { create } from './create.js';
@@ -9,6 +11,7 @@ import { distinct } from './distinct.js';
 import { drop } from './drop.js';
 import { dropDatabase } from './drop-database.js';
 import { find } from './find.js';
+import { findAndModify } from './find-and-modify.js';
 import { getMore } from './get-more.js';
 import { hello, isMaster } from './hello.js';
 import { createIndexes, dropIndexes, listIndexes, reIndex } from './indexes.js';
@@ -20,9 +23,11 @@ import { ping } from './ping.js';
 import { renameCollection } from './rename-collection.js';
 import { REPLICATION_COMMANDS } from './replication.js';
 import { serverStatus } from './server-status.js';
-import { collStats, dataSize, dbStats, validate } from './statistics.js';
 import { SESSION_COMMANDS } from './sessions.js';
+import { collStats, dataSize, dbStats, validate } from './statistics.js';
 import { abortTransactionCommand, commitTransaction } from './transactions.js';
+import { update } from './update.js';
+import { USER_COMMANDS } from './users.js';
 
 export const COMMANDS: readonly Command[] = [
   hello,
@@ -31,8 +36,11 @@ export const COMMANDS: readonly Command[] = [
   buildInfo,
   insert,
   find,
+  aggregate,
   count,
   distinct,
+  update,
+  findAndModify,
   deleteCommand,
   create,
   drop,
@@ -55,5 +63,7 @@ export const COMMANDS: readonly Command[] = [
   serverStatus,
   ...ADMINISTRATION_COMMANDS,
   ...REPLICATION_COMMANDS,
+  ...AUTHENTICATION_COMMANDS,
+  ...USER_COMMANDS,
   ...SESSION_COMMANDS,
 ];

@@ -41,7 +41,14 @@ const status = defineCommand({
         lastAppliedWallTime: date,
         lastDurableWallTime: date,
       },
-      electionCandidateMetrics: { lastElectionReason: 'electionTimeout', lastElectionDate: started, electionTerm: 1n, numVotesNeeded: 1, priorityAtElection: double(1), electionTimeoutMillis: 10_000n },
+      electionCandidateMetrics: {
+        lastElectionReason: 'electionTimeout',
+        lastElectionDate: started,
+        electionTerm: 1n,
+        numVotesNeeded: 1,
+        priorityAtElection: double(1),
+        electionTimeoutMillis: 10_000n,
+      },
       members: [
         {
           _id: 0,
@@ -130,7 +137,15 @@ function refused(name: string, help: string, code: number, message: string): Com
 }
 
 const accepted = (name: string, help: string): Command =>
-  defineCommand({ name, help, subject: 'any', fields: {}, lenient: true, adminOnly: true, run: (_: CommandContext) => new Doc() });
+  defineCommand({
+    name,
+    help,
+    subject: 'any',
+    fields: {},
+    lenient: true,
+    adminOnly: true,
+    run: (_: CommandContext) => new Doc(),
+  });
 
 export const REPLICATION_COMMANDS: readonly Command[] = [
   status,

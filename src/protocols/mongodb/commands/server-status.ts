@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { type Plain, plainDocument } from '../../../models/document/plain.js';
 import { Doc, double, type Value } from '../../../models/document/values.js';
 import { type CommandContext, defineCommand } from '../command.js';
-import { type MongodbServer, MONGODB_VERSION, SET_NAME } from '../server-state.js';
+import { MONGODB_VERSION, type MongodbServer, SET_NAME } from '../server-state.js';
 
 /** Connections the server would take; the listener has the last word. */
 const CONNECTIONS_MAX = 10_000;
@@ -155,7 +155,8 @@ function latenciesOf(server: MongodbServer): Doc {
 function metricsOf(server: MongodbServer): Plain {
   const { statistics, cursors } = server;
   const commands: Record<string, Plain> = {};
-  for (const [name, { total, failed }] of statistics.commands) commands[name] = { failed: BigInt(failed), total: BigInt(total) };
+  for (const [name, { total, failed }] of statistics.commands)
+    commands[name] = { failed: BigInt(failed), total: BigInt(total) };
   const long = BigInt;
   const { documents } = statistics;
   return {
@@ -174,7 +175,12 @@ function metricsOf(server: MongodbServer): Plain {
     operation: { scanAndOrder: 0n, writeConflicts: long(server.store.engine.statistics().conflicts) },
     queryExecutor: { scanned: 0n, scannedObjects: 0n, collectionScans: { nonTailable: 0n, total: 0n } },
     record: { moves: 0n },
-    repl: { executor: {}, apply: { batches: { num: 0, totalMillis: 0 }, ops: 0n }, buffer: { count: 0n, sizeBytes: 0n }, network: { bytes: 0n, ops: 0n } },
+    repl: {
+      executor: {},
+      apply: { batches: { num: 0, totalMillis: 0 }, ops: 0n },
+      buffer: { count: 0n, sizeBytes: 0n },
+      network: { bytes: 0n, ops: 0n },
+    },
     ttl: { deletedDocuments: long(statistics.ttlDeleted), passes: long(statistics.ttlPasses) },
   };
 }

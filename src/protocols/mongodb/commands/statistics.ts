@@ -1,10 +1,11 @@
 /** Sizes of databases and collections. */
-import type { Collection } from '../../../models/document/collection.js';
+
 import { statfs } from 'node:fs/promises';
+import type { Collection } from '../../../models/document/collection.js';
 import { indexPrefix, rangeOf } from '../../../models/document/keys.js';
 import { plainDocument } from '../../../models/document/plain.js';
 import { Binary, Doc, double, type Value } from '../../../models/document/values.js';
-import { collectionOf, type CommandContext, defineCommand } from '../command.js';
+import { type CommandContext, collectionOf, defineCommand } from '../command.js';
 import { failed } from '../errors.js';
 import { any, bool, integer, object } from '../fields.js';
 import { lookUp } from '../query-options.js';
@@ -32,7 +33,10 @@ export async function sizesOf(context: CommandContext, collection: Collection): 
         count++;
         size += records ? key.length : key.length + value.length;
       }
-      return { name: index.name, bytes: count === 0 ? 0 : Math.round((size / count) * (count < SAMPLE_ENTRIES ? count : documents)) };
+      return {
+        name: index.name,
+        bytes: count === 0 ? 0 : Math.round((size / count) * (count < SAMPLE_ENTRIES ? count : documents)),
+      };
     }),
   );
   return { documents, bytes, indexes };
@@ -78,7 +82,10 @@ export async function collectionStatistics(context: CommandContext, name: string
     capped: collection.capped,
     max: collection.capped ? amount(collection.cappedDocuments) : undefined,
     maxSize: collection.capped ? amount(collection.cappedBytes / scale) : undefined,
-    timeseries: collection.timeSeries === undefined ? undefined : { bucketsNs: `${context.database}.system.buckets.${name}`, bucketCount: 0 },
+    timeseries:
+      collection.timeSeries === undefined
+        ? undefined
+        : { bucketsNs: `${context.database}.system.buckets.${name}`, bucketCount: 0 },
     wiredTiger: {},
     nindexes: collection.indexes.length,
     indexDetails: {},
@@ -109,7 +116,9 @@ export const dbStats = defineCommand({
   actions: ['dbStats'],
   async run(context, fields) {
     const scale = fields.scale ?? 1;
-    const collections = await context.storage.read((view) => context.storage.store.catalog.list(view, context.database));
+    const collections = await context.storage.read((view) =>
+      context.storage.store.catalog.list(view, context.database),
+    );
     let documents = 0;
     let bytes = 0;
     let indexes = 0;
@@ -155,7 +164,8 @@ export const dataSize = defineCommand({
     if (typeof namespace !== 'string') throw failed(73, 'collection name has invalid type');
     const dot = namespace.indexOf('.');
     const collection = await lookUp(context, namespace.slice(dot + 1), namespace.slice(0, dot));
-    const { documents, bytes } = collection === undefined ? { documents: 0, bytes: 0 } : await context.storage.store.totals(collection);
+    const { documents, bytes } =
+      collection === undefined ? { documents: 0, bytes: 0 } : await context.storage.store.totals(collection);
     return plainDocument({ size: BigInt(bytes), numObjects: BigInt(documents), millis: 0, estimate: false });
   },
 });
@@ -227,4 +237,3 @@ export const validate = defineCommand({
     });
   },
 });
-
