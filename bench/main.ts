@@ -2,6 +2,7 @@
 const [name = ''] = process.argv.slice(2);
 const benchmarks: Readonly<Record<string, () => Promise<unknown>>> = {
   redis: () => import('./redis.js'),
+  engine: () => import('./engine.js'),
 };
 const benchmark = benchmarks[name];
 if (benchmark === undefined) {

@@ -38,15 +38,16 @@ export interface ReadTransaction {
 
 /** A table as the library really has it: its types lack what a read may be told. */
 interface Table {
-  getBinary(key: Key, options?: { transaction: ReadTransaction }): Uint8Array | undefined;
+  /** The bytes count until the next read, and only `lastSize` of them. */
+  getBinaryFast(key: Key, options?: { transaction: ReadTransaction }): Uint8Array | undefined;
   getRange(options: {
     start: Key;
     end: Key;
     reverse?: boolean;
     exclusiveStart?: boolean;
     inclusiveEnd?: boolean;
-    transaction: ReadTransaction;
-  }): Iterable<{ key: Key; value: Uint8Array }>;
+    transaction: ReadTransaction | undefined;
+  }): Iterable<Entry>;
   put(key: Key, value: Uint8Array): Promise<boolean>;
   remove(key: Key): Promise<boolean>;
   batch(writes: () => void): Promise<boolean>;
@@ -63,13 +64,27 @@ export interface CheckpointRecord {
   readonly firstSegment: number;
 }
 
-const keyEncoder = {
-  writeKey: (key: Key, target: Buffer, start: number): number => {
-    writeKey(target, key, start);
-    return start + key.length;
-  },
-  readKey: (source: Buffer, start: number, end: number): Key => source.latin1Slice(start, end),
-};
+/**
+ * How the library turns keys and values into bytes and back: without the copies that its own binary encoding makes. In a
+ * scan it reads a key just before the value, which is then checked against it.
+ */
+class RecordEncoding {
+  private key: Key = '';
+  readonly keyEncoder = {
+    writeKey: (key: Key, target: Buffer, start: number): number => {
+      writeKey(target, key, start);
+      return start + key.length;
+    },
+    readKey: (source: Buffer, start: number, end: number): Key => {
+      this.key = source.latin1Slice(start, end);
+      return this.key;
+    },
+  };
+  readonly encoder = {
+    encode: (packed: Buffer): Buffer => packed,
+    decode: (bytes: Uint8Array, length: number): Buffer => unpack(this.key, bytes, length),
+  };
+}
 
 function isLong(key: Key): boolean {
   return key.length > plainKeyBytesMax;
@@ -86,23 +101,18 @@ function checksum(stored: Key, value: Uint8Array): number {
 }
 
 export class Store {
-  /** What reads of the newest state use; moves on with {@link advance}. */
-  private reader: ReadTransaction;
-  private options: { transaction: ReadTransaction };
+  /** What the snapshots since the last checkpoint share, so that there are never many of them. */
+  private shared: { readonly transaction: ReadTransaction; users: number } | undefined;
 
   private constructor(
     private readonly root: RootDatabase<Buffer, Key>,
     private readonly entries: Table,
     private readonly meta: Table,
-  ) {
-    this.reader = entries.useReadTransaction();
-    this.options = { transaction: this.reader };
-  }
+  ) {}
 
   static open(path: string, mapBytes: number): Store {
     checkMeta(join(path, 'data.mdb'));
     try {
-      const shared = { encoding: 'binary', keyEncoder } as const;
       const root = open<Buffer, Key>({
         path,
         noSubdir: false,
@@ -113,10 +123,10 @@ export class Store {
         mapSize: mapBytes,
         maxDbs: 4,
         maxReaders: readersMax,
-        ...shared,
+        ...new RecordEncoding(),
       });
-      const entries = root.openDB<Buffer, Key>({ name: 'entries', ...shared });
-      const meta = root.openDB<Buffer, Key>({ name: 'meta', ...shared });
+      const entries = root.openDB<Buffer, Key>({ name: 'entries', ...new RecordEncoding() });
+      const meta = root.openDB<Buffer, Key>({ name: 'meta', ...new RecordEncoding() });
       return new Store(root, entries as unknown as Table, meta as unknown as Table);
     } catch (thrown) {
       const { message } = thrown as Error;
@@ -130,59 +140,45 @@ export class Store {
 
   // --- reading -------------------------------------------------------------------------------------------------------
 
-  /** The value in the newest checkpoint, as a buffer of its own. */
-  get(key: Key): Buffer | undefined {
-    return this.read(key, this.options);
-  }
-
-  /** The value that `transaction` sees, as a buffer of its own. */
-  getAt(key: Key, transaction: ReadTransaction): Buffer | undefined {
-    return this.read(key, { transaction });
-  }
-
-  private read(key: Key, options: { transaction: ReadTransaction }): Buffer | undefined {
-    if (key.length === 0) {
-      const found = this.meta.getBinary('empty', options);
-      return found === undefined ? undefined : unpack('empty', asBuffer(found, this.meta.lastSize));
-    }
-    const stored = storedKey(key);
-    const found = this.entries.getBinary(stored, options);
-    if (found === undefined) return undefined;
-    const value = unpack(stored, asBuffer(found, this.entries.lastSize));
-    if (!isLong(key)) return value;
-    const entry = unpackLong(value);
+  /** The value, as a buffer of its own: in the newest state, or as `transaction` sees it. */
+  get(key: Key, transaction?: ReadTransaction): Buffer | undefined {
+    if (key.length === 0) return read(this.meta, 'empty', transaction);
+    if (!isLong(key)) return read(this.entries, key, transaction);
+    const packed = read(this.entries, storedKey(key), transaction);
+    if (packed === undefined) return undefined;
+    const entry = unpackLong(packed);
     if (entry.key !== key) throw new CorruptionError('the store holds another key in the place of a long one');
     return entry.value;
   }
 
-  /** Keeps the newest checkpoint's state readable until {@link release}. */
+  /** Keeps a state not older than the last {@link advance} readable until {@link release}. */
   retain(): ReadTransaction {
-    this.reader.use();
-    return this.reader;
+    if (this.shared === undefined) this.shared = { transaction: this.entries.useReadTransaction(), users: 1 };
+    else {
+      this.shared.transaction.use();
+      this.shared.users++;
+    }
+    return this.shared.transaction;
   }
 
   release(transaction: ReadTransaction): void {
+    if (this.shared?.transaction === transaction && --this.shared.users === 0) this.shared = undefined;
     transaction.done();
   }
 
-  /** Lets reads see what was committed since. */
+  /** Every read from now on sees what has been committed. */
   advance(): void {
+    this.shared = undefined;
     this.entries.resetReadTxn();
-    this.reader.done();
-    this.reader = this.entries.useReadTransaction();
-    this.options = { transaction: this.reader };
   }
 
   cursor(range: Range, reverse: boolean, most: number, transaction?: ReadTransaction): StoreCursor {
-    return new StoreCursor(this.entries, transaction ?? this.reader, range, reverse, most, () =>
-      transaction === undefined ? this.get('') : this.getAt('', transaction),
-    );
+    return new StoreCursor(this.entries, transaction, range, reverse, most, () => this.get('', transaction));
   }
 
   get checkpoint(): CheckpointRecord | undefined {
-    const packed = this.meta.getBinary('checkpoint');
-    if (packed === undefined) return undefined;
-    return JSON.parse(unpack('checkpoint', asBuffer(packed, this.meta.lastSize)).latin1Slice()) as CheckpointRecord;
+    const record = read(this.meta, 'checkpoint', undefined);
+    return record === undefined ? undefined : (JSON.parse(record.latin1Slice()) as CheckpointRecord);
   }
 
   /** Disk space in use, in bytes. */
@@ -224,7 +220,6 @@ export class Store {
   }
 
   async close(): Promise<void> {
-    this.reader.done();
     await this.root.close();
   }
 }
@@ -260,8 +255,9 @@ function readMeta(file: number, position: number): { pageBytes: number; lastPage
   return { pageBytes, lastPage: Number(page.readBigUInt64LE(144)), transaction: Number(page.readBigUInt64LE(152)) };
 }
 
-function asBuffer(bytes: Uint8Array, length: number): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, length);
+function read(table: Table, stored: Key, transaction: ReadTransaction | undefined): Buffer | undefined {
+  const bytes = table.getBinaryFast(stored, transaction === undefined ? undefined : { transaction });
+  return bytes === undefined ? undefined : unpack(stored, bytes, table.lastSize);
 }
 
 function pack(stored: Key, value: Uint8Array): Buffer {
@@ -271,11 +267,17 @@ function pack(stored: Key, value: Uint8Array): Buffer {
   return packed;
 }
 
-function unpack(stored: Key, packed: Buffer): Buffer {
-  const value = packed.subarray(checksumBytes);
-  if (packed.length < checksumBytes || checksum(stored, value) !== packed.readUInt32LE(0)) {
-    throw new CorruptionError('a stored record does not match its checksum');
-  }
+/** The value in the first `length` of the library's bytes, as a buffer of its own. */
+function unpack(stored: Key, bytes: Uint8Array, length: number): Buffer {
+  if (length < checksumBytes) throw new CorruptionError('a stored record is too short');
+  const value = Buffer.allocUnsafe(length - checksumBytes);
+  // The library's buffer is longer than its `length` property says at times: `copy` goes by the real one.
+  if (Buffer.isBuffer(bytes)) bytes.copy(value, 0, checksumBytes, length);
+  else value.set(bytes.subarray(checksumBytes, length));
+  const expected =
+    ((bytes[0] as number) | ((bytes[1] as number) << 8) | ((bytes[2] as number) << 16) | ((bytes[3] as number) << 24)) >>>
+    0;
+  if (checksum(stored, value) !== expected) throw new CorruptionError('a stored record does not match its checksum');
   return value;
 }
 
@@ -299,7 +301,7 @@ function unpackLong(packed: Buffer): Entry {
 export class StoreCursor {
   private queue: Entry[] = [];
   private at = 0;
-  private fetched = 8;
+  private fetched: number;
   /** Where the next fetch begins: a stored key. */
   private from: Key;
   private excluded = false;
@@ -309,7 +311,7 @@ export class StoreCursor {
 
   constructor(
     private readonly entries: Table,
-    private readonly transaction: ReadTransaction,
+    private readonly transaction: ReadTransaction | undefined,
     private readonly range: Range,
     private readonly reverse: boolean,
     most: number,
@@ -319,7 +321,7 @@ export class StoreCursor {
     this.low = isLong(start) ? `${start.slice(0, plainKeyBytesMax)}\0` : start;
     this.high = isLong(end) ? `${end.slice(0, plainKeyBytesMax)}\x01` : end;
     this.from = reverse ? this.high : this.low;
-    this.fetched = Math.max(2, Math.min(most, 16));
+    this.fetched = most === Number.POSITIVE_INFINITY ? 16 : Math.max(1, Math.min(most, fetchEntriesMax));
     if (start >= end) {
       this.finished = true;
       return;
@@ -388,7 +390,7 @@ export class StoreCursor {
       }
       this.from = key;
       this.excluded = true;
-      this.queue.push({ key, value: unpack(key, asBuffer(value, value.length)) });
+      this.queue.push({ key, value });
       bytes += value.length;
       if (++count >= this.fetched || bytes >= fetchBytesMax) {
         stopped = true;
@@ -405,8 +407,8 @@ export class StoreCursor {
     const { range, reverse, transaction } = this;
     const found: Entry[] = [];
     const bounds = { start: `${prefix}\0`, end: `${prefix}\x01`, transaction };
-    for (const { key, value } of this.entries.getRange(bounds)) {
-      const entry = unpackLong(unpack(key, asBuffer(value, value.length)));
+    for (const { value } of this.entries.getRange(bounds)) {
+      const entry = unpackLong(value);
       if (entry.key >= range.start && entry.key < range.end) found.push(entry);
     }
     found.sort((a, b) => (a.key < b.key ? -1 : 1));

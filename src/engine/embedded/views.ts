@@ -178,7 +178,7 @@ export class FrozenState {
       const value = memtable.valueAt(entry, this.sequence);
       if (value !== undefined) return value ?? undefined;
     }
-    return this.store.getAt(key, this.transaction);
+    return this.store.get(key, this.transaction);
   }
 
   cursors(range: Range, options: ScanOptions = {}): LayerCursor[] {
