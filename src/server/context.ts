@@ -1,6 +1,7 @@
 /** What the server gives to the protocols it opens: one engine, one instance of every model, one list of users. */
 import type { Users } from '../access/users.js';
 import type { Durability, Engine } from '../engine/engine.js';
+import { DocumentStore } from '../models/document/store.js';
 import { KeyValueStore } from '../models/key-value/store.js';
 import type { ListenerAddress } from '../network/listener.js';
 import type { Logger } from '../observability/logger.js';
@@ -14,6 +15,7 @@ const databasesMax = 1_000_000;
 
 export class ServerContext {
   private keyValueStore: KeyValueStore | undefined;
+  private documentStore: Promise<DocumentStore> | undefined;
 
   constructor(
     readonly configuration: Configuration,
@@ -32,6 +34,12 @@ export class ServerContext {
       databases: this.settings('redis').number('databases', { initial: databasesDefault, min: 1, max: databasesMax }),
     });
     return this.keyValueStore;
+  }
+
+  /** The document model, for all its protocols. */
+  documents(): Promise<DocumentStore> {
+    this.documentStore ??= DocumentStore.open(this.engine);
+    return this.documentStore;
   }
 
   /** What an answer of the protocol promises. */

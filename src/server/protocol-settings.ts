@@ -25,6 +25,12 @@ export class ProtocolSettings {
     return this.bounded(name, bounds, (text) => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN));
   }
 
+  /** Any text; empty when it is not set. */
+  text(name: string): string {
+    this.read.add(name);
+    return this.given[name] ?? '';
+  }
+
   /** Bytes; the value may have a unit. */
   size(name: string, bounds: NumberBounds): number {
     return this.bounded(name, bounds, parseSize);

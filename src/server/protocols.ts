@@ -4,9 +4,10 @@
  */
 import type { ProtocolEntry } from './entries/entry.js';
 import { memcached } from './entries/memcached.js';
+import { mongodb } from './entries/mongodb.js';
 import { redis } from './entries/redis.js';
 
-export const protocols: Readonly<Record<string, ProtocolEntry>> = { redis, memcached };
+export const protocols: Readonly<Record<string, ProtocolEntry>> = { redis, memcached, mongodb };
 
 /** The endpoint for monitoring, which listens like a protocol. */
 export const metricsName = 'metrics';
