@@ -136,7 +136,7 @@ export async function dispatch(server: MongodbServer, client: Client, request: C
             (field) => field === name || ENVELOPE_NAMES.has(field),
           );
     const reply = await command.run(context, fields);
-    if (command.writes === true) server.mustSync = true;
+    if (command.writes === true && waitsForDisk(envelope)) server.mustSync = true;
     await entry.leave();
     const concern = unsatisfiedWriteConcern(command, envelope);
     if (concern !== undefined && !reply.has('writeConcernError')) reply.append('writeConcernError', concern);
@@ -154,6 +154,15 @@ export async function dispatch(server: MongodbServer, client: Client, request: C
     client.operation = undefined;
     server.operations.delete(operation.id);
   }
+}
+
+/** A majority of one is this node's disk; `{w: 1}` and `{w: 0}` alone may be lost in a crash of the machine. */
+function waitsForDisk({ writeConcern }: Envelope): boolean {
+  if (writeConcern === undefined) return true;
+  const w = writeConcern.get('w');
+  const journal = writeConcern.get('j');
+  if (journal === true) return true;
+  return journal !== false && (w === undefined || typeof w === 'string' || (numberOf(w) ?? 0) > 1);
 }
 
 function namespaceOf(database: string, body: Doc): string {

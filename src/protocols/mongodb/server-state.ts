@@ -1,6 +1,8 @@
 /** What all connections of the MongoDB protocol share. */
+import type { Durability } from '../../engine/engine.js';
 import { ObjectId } from '../../models/document/bson/types.js';
 import { sweepGarbage } from '../../models/document/ddl.js';
+import { Housekeeping } from '../../models/document/housekeeping.js';
 import type { DocumentStore } from '../../models/document/store.js';
 import type { Authenticator } from './authentication.js';
 import type { Client } from './client.js';
@@ -21,14 +23,19 @@ export interface MongodbOptions {
   /** `host:port` under which clients reach this server, in `hello`; by default the address they connected to. */
   readonly advertisedHost?: string;
   readonly authentication?: Authenticator;
+  /** What an answer to a write promises unless it asks for less; `always` by default. */
+  readonly durability?: Durability;
   /** Stops the whole server. */
   readonly shutdown?: () => void;
+  /** Told of failures in the background. */
+  readonly onError?: (thrown: unknown) => void;
 }
 
 export class MongodbServer {
   readonly store: DocumentStore;
   readonly cursors: Cursors;
   readonly sessions: Sessions;
+  readonly housekeeping: Housekeeping;
   readonly parameters = new Parameters();
   readonly statistics = new Statistics();
   readonly failPoints = new FailPoints();
@@ -48,6 +55,15 @@ export class MongodbServer {
   constructor(readonly options: MongodbOptions) {
     this.store = options.store;
     this.cursors = new Cursors(() => this.parameters.number('cursorTimeoutMillis'));
+    this.housekeeping = new Housekeeping(this.store, {
+      expiryMs: () =>
+        this.parameters.truth('ttlMonitorEnabled') ? this.parameters.number('ttlMonitorSleepSecs') * 1000 : 0,
+      onExpired: (documents) => {
+        this.statistics.ttlPasses++;
+        this.statistics.ttlDeleted += documents;
+      },
+      onError: (thrown) => this.options.onError?.(thrown),
+    });
     this.sessions = new Sessions((session) => {
       this.cursors.killWhere((cursor) => cursor.session === session.key);
     });
@@ -69,11 +85,12 @@ export class MongodbServer {
   /** Collections have gone: their cursors end, and what they held is cleared away. */
   dropped(matches: (cursor: OpenCursor) => boolean): void {
     this.cursors.killWhere(matches);
-    void sweepGarbage(this.store);
+    sweepGarbage(this.store).catch((thrown: unknown) => this.options.onError?.(thrown));
   }
 
   close(): void {
     this.closing = true;
+    this.housekeeping.close();
     this.cursors.close();
     this.sessions.close();
   }

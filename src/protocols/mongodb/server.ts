@@ -26,7 +26,7 @@ export function createMongodbProtocol(options: MongodbOptions): MongodbProtocol 
     server,
     open: (connection) => new MongodbConnection(server, connection),
     settle: () => {
-      const durability = server.mustSync ? 'always' : 'everysec';
+      const durability = server.mustSync ? (options.durability ?? 'always') : 'everysec';
       server.mustSync = false;
       return server.store.engine.settled(durability);
     },
