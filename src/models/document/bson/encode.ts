@@ -97,15 +97,26 @@ function writeDocument(document: Doc): void {
   const start = open();
   const backing = document.backing;
   const names = document.keys();
+  // Untouched fields beside each other are copied together.
+  let from = 0;
+  let to = 0;
   for (let i = 0; i < names.length; i++) {
     const offset = document.offsetAt(i);
     if (backing !== undefined && offset >= 0) {
-      copy(backing, offset, skipValue(backing, backing[offset] ?? 0, skipName(backing, offset + 1)));
+      if (offset !== to) {
+        if (to > from) copy(backing, from, to);
+        from = offset;
+      }
+      to = skipValue(backing, backing[offset] ?? 0, skipName(backing, offset + 1));
       continue;
     }
+    if (backing !== undefined && to > from) copy(backing, from, to);
+    from = 0;
+    to = 0;
     const value = document.at(i);
     if (value !== undefined) writeElement(names[i] ?? '', value);
   }
+  if (backing !== undefined && to > from) copy(backing, from, to);
   close(start);
 }
 

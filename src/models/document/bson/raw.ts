@@ -163,9 +163,32 @@ export function textBetween(bytes: Buffer, start: number, end: number): string {
   return text;
 }
 
+/** Names that occur again and again, by a hash of their bytes: the same string each time, made once. */
+const KNOWN_NAMES: (string | undefined)[] = new Array<string | undefined>(4096).fill(undefined);
+const KNOWN_NAME_LENGTH_MAX = 32;
+
 /** The name (or regex part) that begins at `offset`. */
 export function nameAt(bytes: Buffer, offset: number): string {
   let end = offset;
-  while (bytes[end] !== 0) end++;
-  return textBetween(bytes, offset, end);
+  let hash = 0;
+  let all = 0;
+  for (;;) {
+    const byte = bytes[end] ?? 0;
+    if (byte === 0) break;
+    hash = (Math.imul(hash, 31) + byte) | 0;
+    all |= byte;
+    end++;
+  }
+  const length = end - offset;
+  if (all > 127 || length > KNOWN_NAME_LENGTH_MAX) return bytes.utf8Slice(offset, end);
+  const slot = (hash ^ (hash >>> 12)) & 4095;
+  const known = KNOWN_NAMES[slot];
+  if (known !== undefined && known.length === length) {
+    let i = 0;
+    while (i < length && known.charCodeAt(i) === bytes[offset + i]) i++;
+    if (i === length) return known;
+  }
+  const name = bytes.latin1Slice(offset, end);
+  KNOWN_NAMES[slot] = name;
+  return name;
 }

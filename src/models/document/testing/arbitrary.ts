@@ -84,7 +84,7 @@ const scalar: fc.Arbitrary<Value> = fc.oneof(
   fc.tuple(fc.nat(3), fc.nat()).map(([seconds, increment]) => new Timestamp(seconds, increment)),
   fc
     .tuple(fc.uint8Array({ maxLength: 4 }), fc.nat(255))
-    .map(([bytes, subtype]) => new Binary(Buffer.from(bytes), subtype)),
+    .map(([bytes, subtype]) => new Binary(Buffer.from(bytes), subtype === 2 ? 0 : subtype)),
   fc.tuple(name, fc.constantFrom('', 'i', 'im')).map(([pattern, flags]) => new Regex(pattern, flags)),
   text.map((code) => new Code(code)),
   text.map((symbol) => new BsonSymbol(symbol)),

@@ -21,12 +21,13 @@ import {
   UNDEFINED,
   type Value,
 } from '../values.js';
+import { applyTree } from './apply-tree.js';
 import { type ArrayFilters, parseArrayFilters } from './array-filters.js';
 import { differences } from './differences.js';
 import { UpdateLog } from './log.js';
 import type { UpdateContext } from './operator.js';
 import { OPERATORS } from './operators/index.js';
-import { addPath, applyTree, newRoot, type ObjectNode, updatePath } from './tree.js';
+import { addPath, newRoot, type ObjectNode, updatePath } from './tree.js';
 
 /** Deepest document that is stored: 20 levels less than a message may have. */
 const STORED_NESTING_MAX = 180;
@@ -229,14 +230,14 @@ function unchanged(document: Doc): UpdateResult {
 
 /** Checks a document that is new as a whole. Throws codes 52, 53, 15 and 17419. */
 function checked(document: Doc, log: UpdateLog | undefined): UpdateResult {
-  checkStorable(document);
+  checkNames(document);
   return stored(document, log);
 }
 
 /** Throws codes 15 and 17419. */
 function stored(document: Doc, log: UpdateLog | undefined): UpdateResult {
-  checkNesting(document);
   const bytes = encodeDocument(document);
+  checkNesting(bytes);
   if (bytes.length > DOCUMENT_BYTES_MAX) {
     throw new DocumentError(
       ErrorCode.updatedDocumentTooLarge,
@@ -248,15 +249,19 @@ function stored(document: Doc, log: UpdateLog | undefined): UpdateResult {
 
 /** What a document needs to be stored by an update. Throws codes 52, 53 and 15. */
 export function checkStorable(document: Doc): void {
+  checkNames(document);
+  checkNesting(encodeDocument(document));
+}
+
+function checkNames(document: Doc): void {
   for (const name of document.keys()) checkTopLevelName(name);
   const id = document.get('_id');
   if (id !== undefined) checkId(id);
-  checkNesting(document);
 }
 
-/** Throws code 15. */
-export function checkNesting(document: Doc): void {
-  if (nestingOf(encodeDocument(document)) > STORED_NESTING_MAX) {
+/** Throws code 15 for a document with too many levels. */
+export function checkNesting(bytes: Buffer): void {
+  if (nestingOf(bytes) > STORED_NESTING_MAX) {
     throw new DocumentError(ErrorCode.overflow, `Document exceeds maximum nesting depth of ${STORED_NESTING_MAX}`);
   }
 }
