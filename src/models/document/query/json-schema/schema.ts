@@ -59,11 +59,12 @@ export class JsonSchema {
   private readonly rules: readonly Rule[];
 
   constructor(
-    private readonly schema: Doc,
+    /** The schema as it was written. */
+    readonly source: Doc,
     /** The schema of whole documents, where keywords about other values do nothing. */
     root: boolean,
   ) {
-    this.rules = compileRules(schema, root);
+    this.rules = compileRules(source, root);
   }
 
   accepts(value: Value): boolean {
@@ -82,7 +83,7 @@ export class JsonSchema {
 
   /** `title` and `description`, which MongoDB repeats in reports. */
   get annotations(): { title: Value | undefined; description: Value | undefined } {
-    return { title: this.schema.get('title'), description: this.schema.get('description') };
+    return { title: this.source.get('title'), description: this.source.get('description') };
   }
 }
 
