@@ -2,13 +2,17 @@
  * One process at a time in a data directory. The lock is a listening socket, because the kernel closes it with the
  * process, however that dies; a file with a process id would outlive it and could name a stranger.
  *
- * On Linux the socket has an abstract name made of the directory's device and inode, so that it is the same by any path
- * and leaves no file. Elsewhere it is a socket file, and a file that nobody answers on is a dead one's.
+ * On Linux the socket has an abstract name made of the directory's device and inode: the same by any path, and taken
+ * atomically. Such names end at a container's border, so there is a second socket, a file in the directory; a file that
+ * nobody answers on is a dead one's. Elsewhere the file alone has to do.
  */
 import { statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { LockedError } from '../errors.js';
+
+/** What the kernel takes as a socket's path. */
+const socketPathBytesMax = 103;
 
 export interface DirectoryLock {
   release(): Promise<void>;
@@ -16,18 +20,29 @@ export interface DirectoryLock {
 
 /** Throws {@link LockedError} when a process, this one included, has the directory already. */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
-  const { dev, ino } = statSync(directory, { bigint: true });
-  const abstract = process.platform === 'linux';
-  const path = abstract ? `\0rosetta-${dev}-${ino}` : join(directory, 'lock.sock');
-  if (!abstract && !(await answers(path))) removeIfThere(path);
-  let server: Server;
+  const servers: Server[] = [];
+  const release = async (): Promise<void> => {
+    for (const server of servers) await new Promise<void>((resolve) => server.close(() => resolve()));
+  };
   try {
-    server = await listen(path);
+    if (process.platform === 'linux') {
+      const { dev, ino } = statSync(directory, { bigint: true });
+      servers.push(await listen(`\0rosetta-${dev}-${ino}`));
+    }
+    const path = join(directory, 'lock.sock');
+    if (Buffer.byteLength(path) <= socketPathBytesMax) {
+      if (!(await answers(path))) removeIfThere(path);
+      servers.push(await listen(path));
+    }
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
+    const { code } = cause as NodeJS.ErrnoException;
+    // A file system without sockets: the abstract name has to do.
+    if (code !== 'EADDRINUSE' && servers.length > 0) return { release };
+    await release();
+    if (code !== 'EADDRINUSE') throw cause;
     throw new LockedError(`another process has the data directory ${directory} open`, { cause });
   }
-  return { release: () => new Promise((resolve) => server.close(() => resolve())) };
+  return { release };
 }
 
 async function listen(path: string): Promise<Server> {

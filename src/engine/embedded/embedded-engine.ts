@@ -45,6 +45,8 @@ import { decodeCounter, EmbeddedSnapshot, FrozenState, LatestTransaction, Latest
 const formatLine = 'ROSETTA DATA 1\n';
 /** Each start leaves this many versions out: more than can have been given and lost before the log said so. */
 const versionGap = 1 << 20;
+/** The first memtable has room for an entry per 512 bytes of its limit before its tables grow; later ones learn. */
+const firstEntriesShift = 9;
 /** With a checkpoint failing, writes are refused when the memtable is this many times over its limit. */
 const overloadFactor = 2;
 
@@ -131,7 +133,7 @@ export class EmbeddedEngine implements Engine, TransactionHost {
     const checkpoint = store.checkpoint;
     const first = checkpoint?.firstSegment ?? 1;
     const base = checkpoint?.sequence ?? 0;
-    const memtable = new Memtable(base);
+    const memtable = new Memtable(base, limits.memtableBytesMax >> firstEntriesShift);
     const begun = files.list().some((name) => name.startsWith('log-'));
     if (checkpoint !== undefined && !begun) throw new CorruptionError('the log is missing');
     const log = begun ? recoverLog(files, first, replayInto(memtable)) : undefined;
@@ -194,10 +196,8 @@ export class EmbeddedEngine implements Engine, TransactionHost {
       if (!this.flushScheduled) this.scheduleFlush();
       this.checkpointWhenDue();
     }
-    if (tx.messages.length > 0) {
-      for (const { topic, message } of tx.messages) this.topics.send(topic, message);
-      this.topics.deliver();
-    }
+    for (const { topic, message } of tx.messages) this.topics.send(topic, message);
+    this.topics.deliver();
     return result;
   }
 

@@ -55,6 +55,12 @@ interface Inverse {
   readonly inserted: Buffer;
 }
 
+/**
+ * Memory of the large values of all memtables. A view of it, read and put again under another key, must be copied: one of
+ * the two may be spliced in place.
+ */
+const ownedMemory = new WeakSet<ArrayBufferLike>();
+
 const hashSeed = (Math.random() * 0x1_0000_0000) | 0;
 
 function hashOf(key: Key): number {
@@ -365,7 +371,7 @@ export class Memtable implements Ordering {
     let target: Buffer;
     if (room > blockBytesMax) {
       // A buffer that is most of its allocation is taken as it is; a slice of something larger would keep it all alive.
-      const own = value !== undefined && value.length * 2 > value.buffer.byteLength;
+      const own = value !== undefined && value.length * 2 > value.buffer.byteLength && !ownedMemory.has(value.buffer);
       target = own ? value : Buffer.allocUnsafeSlow(room);
       if (value !== undefined && !own) target.set(value);
       entries[at + valueAddress] = this.keepLarge(target);
@@ -387,6 +393,7 @@ export class Memtable implements Ordering {
 
   private keepLarge(buffer: Buffer): number {
     this.largeBytes += buffer.length;
+    ownedMemory.add(buffer.buffer);
     const index = this.freeLarge.pop() ?? this.large.length;
     this.large[index] = buffer;
     return -1 - index;

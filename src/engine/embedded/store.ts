@@ -237,14 +237,24 @@ function checkMeta(path: string): void {
     if (size === 0) return;
     const first = readMeta(file, 0);
     const second = readMeta(file, first.pageBytes);
-    const { lastPage, pageBytes } = first.transaction > second.transaction ? first : second;
-    if ((lastPage + 1) * pageBytes > size) throw new CorruptionError('the store is damaged: data.mdb is cut off');
+    const { lastPage, rootPages, pageBytes } = first.transaction > second.transaction ? first : second;
+    // Pages allocated last may never have been written, if they were free again at the end of their transaction.
+    const wholeBytes = Math.max((lastPage * pageBytes) / 2, ...rootPages.map((page) => (page + 1) * pageBytes));
+    if (wholeBytes > size) throw new CorruptionError('the store is damaged: data.mdb is cut off');
   } finally {
     closeSync(file);
   }
 }
 
-function readMeta(file: number, position: number): { pageBytes: number; lastPage: number; transaction: number } {
+interface MetaPage {
+  readonly pageBytes: number;
+  /** Of the free list and of the table of tables; none while they are empty. */
+  readonly rootPages: readonly number[];
+  readonly lastPage: number;
+  readonly transaction: number;
+}
+
+function readMeta(file: number, position: number): MetaPage {
   const page = Buffer.alloc(160);
   const whole = readSync(file, page, 0, page.length, position) === page.length;
   const pageBytes = page.readUInt32LE(48);
@@ -252,7 +262,14 @@ function readMeta(file: number, position: number): { pageBytes: number; lastPage
     throw new CorruptionError('the store is damaged: data.mdb has no valid meta pages');
   }
   if (page.readUInt32LE(28) !== 2) throw new FormatError(`the store has LMDB's data format ${page.readUInt32LE(28)}`);
-  return { pageBytes, lastPage: Number(page.readBigUInt64LE(144)), transaction: Number(page.readBigUInt64LE(152)) };
+  const noPage = 0xffff_ffff_ffff_ffffn;
+  const rootPages = [page.readBigUInt64LE(88), page.readBigUInt64LE(136)].filter((root) => root !== noPage).map(Number);
+  return {
+    pageBytes,
+    rootPages,
+    lastPage: Number(page.readBigUInt64LE(144)),
+    transaction: Number(page.readBigUInt64LE(152)),
+  };
 }
 
 function read(table: Table, stored: Key, transaction: ReadTransaction | undefined): Buffer | undefined {
@@ -275,7 +292,10 @@ function unpack(stored: Key, bytes: Uint8Array, length: number): Buffer {
   if (Buffer.isBuffer(bytes)) bytes.copy(value, 0, checksumBytes, length);
   else value.set(bytes.subarray(checksumBytes, length));
   const expected =
-    ((bytes[0] as number) | ((bytes[1] as number) << 8) | ((bytes[2] as number) << 16) | ((bytes[3] as number) << 24)) >>>
+    ((bytes[0] as number) |
+      ((bytes[1] as number) << 8) |
+      ((bytes[2] as number) << 16) |
+      ((bytes[3] as number) << 24)) >>>
     0;
   if (checksum(stored, value) !== expected) throw new CorruptionError('a stored record does not match its checksum');
   return value;

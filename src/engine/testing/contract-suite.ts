@@ -84,6 +84,18 @@ export function engineContract(name: string, open: () => Promise<Engine>): void 
         expect(same).toBe(true);
       });
 
+      test('a value that was read can be put under other keys, and each lives on its own', async () => {
+        await put({ a: 'x'.repeat(200_000) });
+        await engine.write((tx) => tx.put('b', tx.get('a') ?? bytes('')));
+        await engine.write((tx) => tx.splice('a', 0, 1, bytes('yy')));
+        await engine.write((tx) => {
+          tx.put('c', tx.get('a') ?? bytes(''));
+          tx.splice('a', 0, 2, bytes('zz'));
+        });
+        const starts = await engine.read((view) => ['a', 'b', 'c'].map((key) => text(view.get(key)?.subarray(0, 3))));
+        expect(starts).toEqual(['zzx', 'xxx', 'yyx']);
+      });
+
       test('a deleted key is missing; deleting a missing key does nothing', async () => {
         await put({ a: '1' });
         await engine.write((tx) => {
