@@ -4,6 +4,7 @@ import { compileFilter } from '../query/filter.js';
 import { arbitraryDocument } from '../testing/arbitrary.js';
 import { doc, type Plain } from '../testing/plain.js';
 import { Decimal, Doc, double, encodeDocument, formatDocument, Timestamp, type Value } from '../values.js';
+import { applyDiff } from './apply-diff.js';
 import { differences } from './differences.js';
 import { compileUpdate, type UpdateResult } from './update.js';
 import { upsertDocument } from './upsert.js';
@@ -354,6 +355,26 @@ describe('upserts', () => {
   ])('%o with %o is refused with %d', (filter, update, code) => {
     expect(() => upsert(filter, update)).toThrow(expect.objectContaining({ code }));
   });
+});
+
+test('a diff applied to the old version gives the new one', () => {
+  const unique = (document: Doc): Doc => {
+    const plain = new Doc();
+    for (const [name, field] of document) plain.set(name, field instanceof Doc ? unique(field) : field);
+    return plain;
+  };
+  const filler = Doc.of({ filler: 'x'.repeat(2000) });
+  const padded = (document: Doc): Doc => Doc.fromEntries([...filler, ...unique(document)]);
+  fc.assert(
+    fc.property(arbitraryDocument, arbitraryDocument, fc.boolean(), (first, second, related) => {
+      const before = padded(first);
+      const after = padded(related ? Doc.fromEntries([...first, ...second]) : second);
+      const log = differences(before, after);
+      if (log === undefined) return;
+      expect(encodeDocument(applyDiff(before, log.diff())).equals(encodeDocument(after))).toBe(true);
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 test('setting a field changes that field and no other byte', () => {
