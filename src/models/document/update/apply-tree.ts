@@ -122,6 +122,7 @@ class Application {
   }
 
   private applyToArray(node: ObjectNode, array: ArrayValue, path: ChangedPath): ArrayValue {
+    const mark = this.log.mark();
     let result: Value[] | undefined;
     let padded = false;
     for (const [name, child] of this.childrenOf(node, path)) {
@@ -144,7 +145,10 @@ class Application {
       // An element that is unset leaves a hole.
       result[index] = outcome === REMOVED ? null : outcome;
     }
-    if (padded && result !== undefined) this.log.set(path, result);
+    if (padded && result !== undefined) {
+      this.log.rollback(mark);
+      this.log.set(path, result);
+    }
     return result ?? array;
   }
 
@@ -184,6 +188,8 @@ class Application {
     const change = operator.update(value, place, this.context);
     if (change.kind === 'same') return value;
     if (change.kind === 'remove') {
+      // An element that is unset becomes null.
+      if (value === null && typeof path.at(-1) === 'number') return value;
       this.checkImmutable(path, undefined);
       if (typeof path.at(-1) === 'number') this.log.set(path, null);
       else this.log.unset(path);

@@ -377,6 +377,64 @@ test('a diff applied to the old version gives the new one', () => {
   );
 });
 
+test('the log of an operator update says all that changed', () => {
+  const leaf = fc.constantFrom<Value>(0, 1, 2, 'x', null, 1.5);
+  const inner = fc.oneof(
+    leaf,
+    fc.array(leaf, { maxLength: 3 }),
+    fc.record({ b: leaf, '0': leaf }, { requiredKeys: [] }).map((o) => doc(o as Plain)),
+  );
+  const value = fc.oneof(
+    inner,
+    fc.array(inner, { maxLength: 3 }),
+    fc.dictionary(fc.constantFrom('b', 'c'), inner, { maxKeys: 2 }).map((o) => doc(o as Plain)),
+  );
+  const document = fc
+    .dictionary(fc.constantFrom('a', 'b', 'c', 'd'), value, { maxKeys: 4 })
+    .map((o) => doc(o as Plain));
+  const path = fc.constantFrom('a', 'b', 'c', 'a.b', 'a.0', 'a.2', 'a.b.c', 'c.$[]', 'c.$[].b', 'e', 'e.f', 'a.1.b');
+  const operator = fc.constantFrom(
+    '$set',
+    '$unset',
+    '$inc',
+    '$push',
+    '$pop',
+    '$pull',
+    '$addToSet',
+    '$min',
+    '$max',
+    '$rename',
+  );
+  const argument = (name: string, given: Value): Value => (name === '$rename' ? 'z' : name === '$pop' ? 1 : given);
+  let applied = 0;
+  fc.assert(
+    fc.property(
+      document,
+      fc.array(fc.tuple(operator, path, value), { minLength: 1, maxLength: 3 }),
+      (stored, operations) => {
+        const before = Doc.fromBytes(encodeDocument(stored));
+        const update = new Doc();
+        for (const [name, at, given] of operations) update.set(name, Doc.fromEntries([[at, argument(name, given)]]));
+        let result: UpdateResult;
+        try {
+          result = compileUpdate(update).apply(before, options);
+        } catch (error) {
+          expect(error).toHaveProperty('code');
+          return;
+        }
+        applied++;
+        const { log, bytes } = result;
+        expect(log).toBeDefined();
+        if (log !== undefined)
+          expect(formatDocument(applyDiff(before, log.diff()))).toBe(formatDocument(Doc.fromBytes(bytes)));
+        expect(result.modified).toBe(!bytes.equals(encodeDocument(stored)));
+      },
+    ),
+    { numRuns: 3000 },
+  );
+  expect(applied).toBeGreaterThan(300);
+});
+
 test('setting a field changes that field and no other byte', () => {
   fc.assert(
     fc.property(arbitraryDocument, (document) => {
