@@ -273,7 +273,9 @@ class Parser {
   }
 
   private elemMatch(name: string, value: Doc, argument: Value, parent: ProjectionNode): void {
-    elemMatchArgument(argument);
+    if (!(argument instanceof Doc)) {
+      throw new DocumentError(31274, `elemMatch: Invalid argument, object required, but got ${typeName(argument)}`);
+    }
     if (this.positional !== undefined)
       throw new DocumentError(31255, 'Cannot specify positional operator and $elemMatch.');
     if (name.includes('.') || parent !== this.root) {

@@ -4,7 +4,7 @@
  * copied from the document's bytes.
  */
 import { DocumentError } from '../errors.js';
-import { type ArrayValue, Doc, encodeDocument, isArrayValue, typeName, type Value } from '../values.js';
+import { type ArrayValue, Doc, encodeDocument, isArrayValue, type Value } from '../values.js';
 import type { Filter } from './filter.js';
 import { type ProjectionOptions, parseProjection } from './parse-projection.js';
 
@@ -229,10 +229,4 @@ function keepElement(document: Doc, path: readonly string[], depth: number, posi
     return document.copy().set(name, keepElement(value, path, depth + 1, position));
   }
   return document;
-}
-
-/** For messages of callers: `{a: {$elemMatch: 1}}` and the like. */
-export function elemMatchArgument(value: Value): Doc {
-  if (value instanceof Doc) return value;
-  throw new DocumentError(31274, `elemMatch: Invalid argument, object required, but got ${typeName(value)}`);
 }
