@@ -18,13 +18,7 @@ import {
 import { parseFieldPath } from './field-path.js';
 import { compileFilter, type Filter } from './filter.js';
 import { type Predicate, visitPredicates } from './predicate.js';
-import {
-  type Computed,
-  elemMatchArgument,
-  type ParsedProjection,
-  type ProjectionNode,
-  type Slice,
-} from './projection.js';
+import type { Computed, ParsedProjection, ProjectionNode, Slice } from './projection.js';
 
 export interface ProjectionOptions {
   /** The query whose matches are projected; `a.$` needs it. */
