@@ -45,8 +45,8 @@ import { decodeCounter, EmbeddedSnapshot, FrozenState, LatestTransaction, Latest
 const formatLine = 'ROSETTA DATA 1\n';
 /** Each start leaves this many versions out: more than can have been given and lost before the log said so. */
 const versionGap = 1 << 20;
-/** The first memtable has room for an entry per 512 bytes of its limit before its tables grow; later ones learn. */
-const firstEntriesShift = 9;
+/** A memtable begins with room for an entry per 128 bytes of its limit. */
+const expectedEntryShift = 7;
 /** With a checkpoint failing, writes are refused when the memtable is this many times over its limit. */
 const overloadFactor = 2;
 
@@ -133,7 +133,7 @@ export class EmbeddedEngine implements Engine, TransactionHost {
     const checkpoint = store.checkpoint;
     const first = checkpoint?.firstSegment ?? 1;
     const base = checkpoint?.sequence ?? 0;
-    const memtable = new Memtable(base, limits.memtableBytesMax >> firstEntriesShift);
+    const memtable = new Memtable(base, limits.memtableBytesMax >> expectedEntryShift);
     const begun = files.list().some((name) => name.startsWith('log-'));
     if (checkpoint !== undefined && !begun) throw new CorruptionError('the log is missing');
     const log = begun ? recoverLog(files, first, replayInto(memtable)) : undefined;
@@ -324,7 +324,7 @@ export class EmbeddedEngine implements Engine, TransactionHost {
     }
     const frozen = layers.active;
     layers.frozen = frozen;
-    layers.active = new Memtable(this.sequence, frozen.count);
+    layers.active = new Memtable(this.sequence, this.limits.memtableBytesMax >> expectedEntryShift);
     let relieve = (): void => {};
     this.relief = new Promise((resolve) => {
       relieve = resolve;

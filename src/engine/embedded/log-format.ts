@@ -102,14 +102,13 @@ export function readFrame(segment: Buffer, at: number, salt: number): FrameHeade
   const payloadBytes = segment.readUInt32LE(at + 4);
   const end = at + frameHeaderBytes + payloadBytes;
   if (kind < frameKind.commits || kind > frameKind.mark || end > segment.length) return undefined;
+  const sequence = segment.readDoubleLE(at + 8);
+  const syncedSegment = segment.readDoubleLE(at + 16);
+  // The checksum decides; this spares it most of the places that are no frame.
+  if (!Number.isSafeInteger(sequence) || !Number.isSafeInteger(syncedSegment)) return undefined;
+  if (kind !== frameKind.commits && payloadBytes !== 0) return undefined;
   if (crc32(segment.subarray(at + 4, end), salt) !== segment.readUInt32LE(at)) return undefined;
-  return {
-    payloadBytes,
-    sequence: segment.readDoubleLE(at + 8),
-    syncedSegment: segment.readDoubleLE(at + 16),
-    syncedOffset: segment.readUInt32LE(at + 24),
-    kind,
-  };
+  return { payloadBytes, sequence, syncedSegment, syncedOffset: segment.readUInt32LE(at + 24), kind };
 }
 
 export interface OperationSink {

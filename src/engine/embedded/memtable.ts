@@ -2,7 +2,7 @@
  * The newest records, in memory: what was written since the last checkpoint, deletions included.
  *
  *   table      open addressing, two words a slot: hash, entry number + 1
- *   entries    eight words an entry, see the field names below
+ *   entries    eight words an entry, see the field names below (one is spare: a cache line holds two entries)
  *   arena      keys and values up to 64 KiB; `large` holds longer values, named by addresses below zero
  *   order      entries by key, kept lazily
  *   versions   older values of an entry, kept only while a snapshot can see them, newest first
@@ -26,14 +26,15 @@ const valueAddress = 2;
 const valueLength = 3;
 const valueCapacity = 4;
 const sequenceField = 5;
-const hashField = 6;
 /** Index into `versions` + 1. */
-const olderField = 7;
+const olderField = 6;
 
 /** Length of a deleted record: it hides what lies below. */
 export const deleted = -1;
 /** Length of an entry without a record (its writer was rolled back): what lies below counts. */
 export const absent = -2;
+/** Slots of an outgrown table that each new entry moves. */
+const slotsMovedAtOnce = 32;
 /** Shorter values are not spliced in place: making a new one is as cheap. */
 const spliceInPlaceBytesMin = 256;
 
@@ -84,6 +85,9 @@ export class Memtable implements Ordering {
   count = 0;
   private table: Int32Array;
   private slotMask: number;
+  /** The table before it grew, while its entries move over; those before `moved` have. */
+  private outgrown: Int32Array | undefined;
+  private moved = 0;
   private entries: Int32Array;
   private lastHash = 0;
   private readonly large: (Buffer | undefined)[] = [];
@@ -103,14 +107,16 @@ export class Memtable implements Ordering {
   private versionsHead = 0;
   private readonly freeVersions: number[] = [];
 
-  /** `expected`: the number of entries to make room for at once, so that a memtable like the last one never grows. */
+  /**
+   * `expected`: entries to begin with room for. They are filled from the front, and memory that was never touched costs
+   * nothing; the hash table, which is touched everywhere, begins small and grows bit by bit.
+   */
   constructor(
     readonly base: number,
     expected = 1 << 12,
   ) {
-    const capacity = 1 << Math.max(12, 33 - Math.clz32(Math.max(1, expected)));
-    this.table = new Int32Array(capacity << 1);
-    this.slotMask = (capacity << 1) - 1;
+    this.table = new Int32Array(2 << 12);
+    this.slotMask = this.table.length - 1;
     this.entries = new Int32Array(Math.max(1 << 12, expected) << fieldBits);
   }
 
@@ -125,7 +131,12 @@ export class Memtable implements Ordering {
   find(key: Key): number {
     const hash = hashOf(key);
     this.lastHash = hash;
-    const { table, slotMask } = this;
+    const found = this.probe(this.table, this.slotMask, hash, key);
+    if (found >= 0 || this.outgrown === undefined) return found;
+    return this.probe(this.outgrown, this.outgrown.length - 1, hash, key);
+  }
+
+  private probe(table: Int32Array, slotMask: number, hash: number, key: Key): number {
     let slot = (hash << 1) & slotMask;
     for (;;) {
       const entry = table[slot + 1] as number;
@@ -430,8 +441,8 @@ export class Memtable implements Ordering {
     }
     entries[at + keyLength] = length;
     entries[at + valueLength] = absent;
-    entries[at + hashField] = this.lastHash;
     if (this.count * 4 > this.table.length) this.growTable();
+    if (this.outgrown !== undefined) this.moveSome(this.outgrown);
     this.occupy(this.lastHash, entry);
     this.order.add(entry);
     return entry;
@@ -446,11 +457,22 @@ export class Memtable implements Ordering {
   }
 
   private growTable(): void {
+    while (this.outgrown !== undefined) this.moveSome(this.outgrown);
+    this.outgrown = this.table;
+    this.moved = 0;
     this.table = new Int32Array(this.table.length * 2);
     this.slotMask = this.table.length - 1;
-    for (let entry = 0; entry < this.count - 1; entry++) {
-      this.occupy(this.entries[(entry << fieldBits) + hashField] as number, entry);
+  }
+
+  /** Enough with each new entry to be done long before the new table is full. */
+  private moveSome(outgrown: Int32Array): void {
+    const until = Math.min(outgrown.length, this.moved + 2 * slotsMovedAtOnce);
+    for (let slot = this.moved; slot < until; slot += 2) {
+      const entry = outgrown[slot + 1] as number;
+      if (entry !== 0) this.occupy(outgrown[slot] as number, entry - 1);
     }
+    this.moved = until;
+    if (until === outgrown.length) this.outgrown = undefined;
   }
 
   private remember(entry: number, kind: number): void {
