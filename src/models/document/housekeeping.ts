@@ -14,6 +14,7 @@ import { DateTime, Doc } from './values.js';
 const OPLOG_HOURS = 48;
 /** How long a retryable write can be sent again, minutes. */
 const RETRY_MINUTES = 30;
+const TICK_MS = 1_000;
 const PRUNE_MS = 10 * 60_000;
 const PRUNE_KEYS = 1_000;
 
@@ -26,7 +27,9 @@ export interface HousekeepingOptions {
 }
 
 export class Housekeeping {
-  private timer: NodeJS.Timeout | undefined;
+  private readonly timer: NodeJS.Timeout;
+  private lastPass = performance.now();
+  private expiring = false;
   private readonly pruner: NodeJS.Timeout;
   private closed = false;
 
@@ -34,7 +37,8 @@ export class Housekeeping {
     private readonly store: DocumentStore,
     private readonly options: HousekeepingOptions,
   ) {
-    this.schedule();
+    this.timer = setInterval(() => this.tick(), TICK_MS);
+    this.timer.unref();
     this.pruner = setInterval(() => this.guard(() => this.prune()), PRUNE_MS);
     this.pruner.unref();
     this.guard(() => this.resume());
@@ -42,7 +46,7 @@ export class Housekeeping {
 
   close(): void {
     this.closed = true;
-    clearTimeout(this.timer);
+    clearInterval(this.timer);
     clearInterval(this.pruner);
   }
 
@@ -59,18 +63,17 @@ export class Housekeeping {
     });
   }
 
-  private schedule(): void {
+  /** Looks at the clock once a second: the time between two passes may be changed at any moment. */
+  private tick(): void {
     const wait = this.options.expiryMs();
-    this.timer = setTimeout(
-      () => {
-        this.guard(async () => {
-          if (this.options.expiryMs() > 0) await this.expire();
-        });
-        if (!this.closed) this.schedule();
-      },
-      wait > 0 ? wait : 1_000,
+    if (this.expiring || wait <= 0 || performance.now() - this.lastPass < wait) return;
+    this.expiring = true;
+    this.lastPass = performance.now();
+    this.guard(() =>
+      this.expire().finally(() => {
+        this.expiring = false;
+      }),
     );
-    this.timer.unref();
   }
 
   private async resume(): Promise<void> {

@@ -10,7 +10,12 @@ beforeAll(async () => {
 
 afterAll(() => server.stop());
 
-async function as<T>(user: string, password: string, database: string, run: (client: MongoClient) => Promise<T>): Promise<T> {
+async function as<T>(
+  user: string,
+  password: string,
+  database: string,
+  run: (client: MongoClient) => Promise<T>,
+): Promise<T> {
   const client = new MongoClient(`mongodb://127.0.0.1:${server.port}/`, {
     auth: { username: user, password },
     authSource: database,
@@ -35,13 +40,17 @@ describe('users', () => {
       await root.db('shop').command({ createUser: 'clerk', pwd: 'pencil', roles: ['read'] });
       await root.db('shop').collection('orders').insertOne({ n: 1 });
       const { users } = await root.db('shop').command({ usersInfo: 'clerk' });
-      expect(users).toMatchObject([{ _id: 'shop.clerk', roles: [{ role: 'read', db: 'shop' }], mechanisms: ['SCRAM-SHA-1', 'SCRAM-SHA-256'] }]);
+      expect(users).toMatchObject([
+        { _id: 'shop.clerk', roles: [{ role: 'read', db: 'shop' }], mechanisms: ['SCRAM-SHA-1', 'SCRAM-SHA-256'] },
+      ]);
     });
     await as('clerk', 'pencil', 'shop', async (clerk) => {
       expect(await clerk.db('shop').collection('orders').findOne()).toMatchObject({ n: 1 });
       await expect(clerk.db('shop').collection('orders').insertOne({})).rejects.toMatchObject({ code: 13 });
       await expect(clerk.db('other').collection('orders').findOne()).rejects.toMatchObject({ code: 13 });
     });
-    await expect(as('clerk', 'wrong', 'shop', (clerk) => clerk.db('shop').collection('orders').findOne())).rejects.toMatchObject({ code: 18 });
+    await expect(
+      as('clerk', 'wrong', 'shop', (clerk) => clerk.db('shop').collection('orders').findOne()),
+    ).rejects.toMatchObject({ code: 18 });
   });
 });

@@ -16,6 +16,9 @@ export interface Authenticator {
   /** May this client run the command without having logged in: the first user's creation over loopback. */
   permitsFirstUser(client: Client, command: string, database: string): boolean;
   allowed(user: AuthenticatedUser, privilege: Privilege): boolean;
+  /** As `admin.system.users` and `admin.system.roles` show them. */
+  userDocuments(): Doc[];
+  roleDocuments(): Doc[];
   rolesOf(user: AuthenticatedUser): readonly { readonly role: string; readonly db: string }[];
   /** SCRAM mechanisms of `database.user`, or `undefined` for one that does not exist. */
   mechanismsOf(user: AuthenticatedUser): Promise<readonly string[] | undefined>;

@@ -129,7 +129,7 @@ function hashed(bounds: Bounds): Bounds | undefined {
   if (!bounds.intervals.every(({ point }) => point)) return undefined;
   const intervals = bounds.intervals.map((interval): Interval => {
     const start = hashedValueKey(interval.start);
-    return { start, end: prefixEnd(start), point: true, text: interval.text };
+    return { start, end: prefixEnd(start), point: true, low: interval.low, high: interval.high };
   });
   return { intervals: intervals.sort((a, b) => (a.start < b.start ? -1 : 1)), exact: false };
 }

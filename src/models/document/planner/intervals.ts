@@ -22,13 +22,23 @@ import {
   type Value,
 } from '../values.js';
 
-/** Keys k with `start` <= k < `end`; `text` is how explain prints it. */
+/** Keys k with `start` <= k < `end`. */
 export interface Interval {
   readonly start: string;
   readonly end: string;
   /** Holds one value only. */
   readonly point: boolean;
-  readonly text: string;
+  /** The limits as explain prints them: `[1` and `5)`. */
+  readonly low: string;
+  readonly high: string;
+}
+
+/** `[1, 5)`, or `(5, 1]` for a scan in the other direction. */
+export function intervalText({ low, high }: Interval, descending: boolean): string {
+  if (!descending) return `${low}, ${high}`;
+  const open = high.endsWith(')') ? '(' : '[';
+  const close = low.startsWith('(') ? ')' : ']';
+  return `${open}${high.slice(0, -1)}, ${low.slice(1)}${close}`;
 }
 
 export interface Bounds {
@@ -41,7 +51,7 @@ const AFTER_NAN = prefixEnd(NUMBER + NAN_KEY);
 const ALL_END = prefixEnd(MAX_KEY);
 
 export const EVERYTHING: Bounds = {
-  intervals: [{ start: MIN_KEY, end: ALL_END, point: false, text: '[MinKey, MaxKey]' }],
+  intervals: [{ start: MIN_KEY, end: ALL_END, point: false, low: '[MinKey', high: 'MaxKey]' }],
   exact: true,
 };
 
@@ -51,7 +61,7 @@ export function isEverything(bounds: Bounds): boolean {
 }
 
 export function pointOf(key: string, text: string): Interval {
-  return { start: key, end: prefixEnd(key), point: true, text: `[${text}, ${text}]` };
+  return { start: key, end: prefixEnd(key), point: true, low: `[${text}`, high: `${text}]` };
 }
 
 /** The key of a value in an index with this collation. */
@@ -176,7 +186,7 @@ function comparison(op: 'gt' | 'gte' | 'lt' | 'lte', value: Value, context: Boun
   const exact = !collated && type !== BsonType.object;
   if (collated)
     return {
-      intervals: [{ start: kindStart, end: kindEnd, point: false, text: `[${lowText}, ${highText})` }],
+      intervals: [{ start: kindStart, end: kindEnd, point: false, low: `[${lowText}`, high: `${highText})` }],
       exact: false,
     };
   const text = formatValue(value);
@@ -190,20 +200,28 @@ function comparison(op: 'gt' | 'gte' | 'lt' | 'lte', value: Value, context: Boun
     case 'gt':
       return {
         intervals: [
-          { start: prefixEnd(key), end: kindEnd, point: false, text: `(${text}, ${highText}${closed ? ']' : ')'}` },
+          {
+            start: prefixEnd(key),
+            end: kindEnd,
+            point: false,
+            low: `(${text}`,
+            high: `${highText}${closed ? ']' : ')'}`,
+          },
         ],
         exact,
       };
     case 'gte':
       return {
-        intervals: [{ start: key, end: kindEnd, point: false, text: `[${text}, ${highText}${closed ? ']' : ')'}` }],
+        intervals: [
+          { start: key, end: kindEnd, point: false, low: `[${text}`, high: `${highText}${closed ? ']' : ')'}` },
+        ],
         exact,
       };
     case 'lt':
-      return { intervals: [{ start: kindStart, end: key, point: false, text: `[${lowText}, ${text})` }], exact };
+      return { intervals: [{ start: kindStart, end: key, point: false, low: `[${lowText}`, high: `${text})` }], exact };
     case 'lte':
       return {
-        intervals: [{ start: kindStart, end: prefixEnd(key), point: false, text: `[${lowText}, ${text}]` }],
+        intervals: [{ start: kindStart, end: prefixEnd(key), point: false, low: `[${lowText}`, high: `${text}]` }],
         exact,
       };
   }
@@ -242,7 +260,8 @@ function patternBounds(regex: Regex, context: BoundsContext): Bounds | undefined
       start: String.fromCharCode(Kind.string),
       end: String.fromCharCode(Kind.string + 1),
       point: false,
-      text: '["", {})',
+      low: '[""',
+      high: '{})',
     };
     return { intervals: [all, stored], exact: false };
   }
@@ -250,7 +269,10 @@ function patternBounds(regex: Regex, context: BoundsContext): Bounds | undefined
   const last =
     literal.prefix.slice(0, -1) + String.fromCharCode(literal.prefix.charCodeAt(literal.prefix.length - 1) + 1);
   return {
-    intervals: [{ start, end: prefixEnd(start), point: false, text: `["${literal.prefix}", "${last}")` }, stored],
+    intervals: [
+      { start, end: prefixEnd(start), point: false, low: `["${literal.prefix}"`, high: `"${last}")` },
+      stored,
+    ],
     exact: literal.whole,
   };
 }
@@ -269,12 +291,7 @@ export function union(parts: readonly Bounds[]): Bounds {
 }
 
 function joined(low: Interval, high: Interval): Interval {
-  return {
-    start: low.start,
-    end: high.end,
-    point: false,
-    text: `${low.text.slice(0, low.text.indexOf(', '))}${high.text.slice(high.text.lastIndexOf(', '))}`,
-  };
+  return { start: low.start, end: high.end, point: false, low: low.low, high: high.high };
 }
 
 export function intersect(a: Bounds, b: Bounds): Bounds {

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ScramConversation, ScramError, type ScramMechanism } from '../../../access/scram.js';
 import type { User } from '../../../access/user.js';
 import type { Users } from '../../../access/users.js';
+import { plainDocument } from '../../../models/document/plain.js';
 import { Binary, Doc } from '../../../models/document/values.js';
 import type { Authenticator, Privilege } from '../authentication.js';
 import type { AuthenticatedUser, Client } from '../client.js';
@@ -40,6 +41,27 @@ const MECHANISMS: readonly ScramMechanism[] = ['SCRAM-SHA-1', 'SCRAM-SHA-256'];
 
 export function sharedName({ name, database }: AuthenticatedUser): string {
   return database === 'admin' ? name : `${name}@${database}`;
+}
+
+/** The other way round. */
+export function identityOf(shared: string): AuthenticatedUser {
+  const at = shared.lastIndexOf('@');
+  return at < 0 ? { name: shared, database: 'admin' } : { name: shared.slice(0, at), database: shared.slice(at + 1) };
+}
+
+export function credentialsDocument(user: User): Doc {
+  const shown = new Doc();
+  for (const mechanism of MECHANISMS) {
+    const credential = user.credentials.scram[mechanism];
+    if (credential === undefined) continue;
+    const { iterations: iterationCount, salt, storedKey, serverKey } = credential;
+    const text = (bytes: Buffer): string => bytes.toString('base64');
+    shown.append(
+      mechanism,
+      plainDocument({ iterationCount, salt: text(salt), storedKey: text(storedKey), serverKey: text(serverKey) }),
+    );
+  }
+  return shown;
 }
 
 /** MongoDB's section of a user; the default user may do everything until somebody says otherwise. */
@@ -78,6 +100,43 @@ export class UsersAuthenticator implements Authenticator {
       this.users.list().every((user) => user.rights.mongodb === undefined) &&
       this.users.get('default')?.enabled === false
     );
+  }
+
+  userDocuments(): Doc[] {
+    return this.users.list().flatMap((user) => {
+      const section = user.rights.mongodb === undefined ? undefined : sectionOf(user);
+      if (section === undefined) return [];
+      const { name, database } = identityOf(user.name);
+      return [
+        plainDocument({
+          _id: `${database}.${name}`,
+          userId: new Binary(Buffer.from((section.id ?? '').padEnd(32, '0'), 'hex'), 4),
+          user: name,
+          db: database,
+          credentials: credentialsDocument(user),
+          roles: section.roles.map(({ role, db }) => ({ role, db })),
+        }),
+      ];
+    });
+  }
+
+  roleDocuments(): Doc[] {
+    return this.users.roles().flatMap(({ name }) => {
+      const dot = name.indexOf('.');
+      const role = { db: name.slice(0, dot), role: name.slice(dot + 1) };
+      const section = roleSectionOf(this.users, role);
+      if (section === undefined) return [];
+      const privileges = section.privileges.map(({ resource, actions }) => ({ resource: { ...resource }, actions }));
+      return [
+        plainDocument({
+          _id: name,
+          role: role.role,
+          db: role.db,
+          privileges,
+          roles: section.roles.map((inner) => ({ ...inner })),
+        }),
+      ];
+    });
   }
 
   rolesOf(user: AuthenticatedUser): readonly RoleName[] {

@@ -1,12 +1,17 @@
+import type { Collection } from '../../../models/document/collection.js';
 import { ListSource, SourceStream } from '../../../models/document/cursor.js';
 import { openQuery } from '../../../models/document/queries.js';
+import type { Filter } from '../../../models/document/query/filter.js';
 import { parseSort } from '../../../models/document/query/sort.js';
+import { selectFrom } from '../../../models/document/selection.js';
+import { cappedTail, TailStream } from '../../../models/document/tail.js';
 import { Doc } from '../../../models/document/values.js';
-import { collectionOf, defineCommand } from '../command.js';
+import { type CommandContext, collectionOf, defineCommand } from '../command.js';
 import { failed } from '../errors.js';
 import { any, bool, ignored, integer, object } from '../fields.js';
 import { collationOf, filterOf, hintOf, lookUp, projectionOf } from '../query-options.js';
-import { cursorReply } from '../replies.js';
+import { cursorDocument, cursorReply } from '../replies.js';
+import { isOplog, oplogTail, virtualDocuments } from '../virtual-collections.js';
 
 export const FIND_FIELDS = {
   filter: object(),
@@ -65,6 +70,16 @@ export const find = defineCommand({
     if (sort !== undefined && !sort.has('$natural')) parseSort(sort);
     const filter = filterOf(query, collation, fields.let);
     const project = projectionOf(fields.projection, filter, collation, fields);
+    if (fields.tailable === true) return tail(context, { ...fields, name, collection, filter, project });
+    const virtual = collection === undefined ? await virtualDocuments(context, name) : undefined;
+    const list = virtual === undefined ? undefined : selectFrom(virtual, { ...fields, sort, filter, collation });
+    if (list !== undefined) {
+      return cursorReply(context, new SourceStream(new ListSource(list)), {
+        namespace: `${context.database}.${name}`,
+        batchSize: fields.batchSize,
+        singleBatch: fields.singleBatch === true,
+      });
+    }
     const source = await openQuery(context.storage, {
       namespace,
       filter,
@@ -88,3 +103,51 @@ export const find = defineCommand({
     });
   },
 });
+
+interface TailRequest {
+  readonly name: string;
+  readonly collection: Collection | undefined;
+  readonly filter: Filter;
+  readonly project: Project | undefined;
+  readonly batchSize: number | undefined;
+  readonly awaitData: boolean | undefined;
+  readonly noCursorTimeout: boolean | undefined;
+}
+
+type Project = NonNullable<ReturnType<typeof projectionOf>>;
+
+/** A cursor that stays at the end of a capped collection (or the oplog) and goes on when something is appended. */
+async function tail(context: CommandContext, request: TailRequest): Promise<Doc> {
+  const { name, collection, filter, project } = request;
+  const { store } = context.server;
+  const namespace = `${context.database}.${name}`;
+  const oplog = isOplog(context, name);
+  if (collection === undefined && !oplog)
+    return cursorReply(context, new SourceStream(new ListSource([])), { namespace, batchSize: 1 });
+  if (collection !== undefined && !collection.capped) {
+    throw failed(
+      2,
+      `error processing query: ns=${namespace}Tree: $and\nSort: {}\nProj: {}\n tailable cursor requested on non capped collection`,
+    );
+  }
+  if (oplog) await store.engine.write((tx) => store.oplog.enable(tx));
+  const source = collection === undefined ? oplogTail() : cappedTail(store, collection);
+  const shown = (document: Buffer): Buffer =>
+    project === undefined || collection === undefined
+      ? document
+      : project({ record: '', document, entry: undefined }, collection);
+  const stream = new TailStream(store, source, (document) => filter.matches(document), shown);
+  const reply = await cursorReply(context, stream, {
+    namespace,
+    batchSize: request.batchSize,
+    tailable: true,
+    awaitData: request.awaitData === true,
+    noTimeout: request.noCursorTimeout === true,
+  });
+  if (!stream.empty) return reply;
+  // On an empty collection there is no place to go on from: the cursor is dead at once, as MongoDB's is.
+  const cursor = reply.get('cursor');
+  const id = cursor instanceof Doc ? cursor.get('id') : undefined;
+  if (typeof id === 'bigint') context.server.cursors.kill(id);
+  return cursorDocument('firstBatch', [], 0n, namespace);
+}

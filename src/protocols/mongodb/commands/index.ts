@@ -4,12 +4,14 @@ import { ADMINISTRATION_COMMANDS } from './administration.js';
 import { aggregate } from './aggregate.js';
 import { AUTHENTICATION_COMMANDS } from './authentication.js';
 import { buildInfo } from './build-info.js';
+import { collMod } from './coll-mod.js';
 import { count } from './count.js';
 import { create } from './create.js';
 import { deleteCommand } from './delete.js';
 import { distinct } from './distinct.js';
 import { drop } from './drop.js';
 import { dropDatabase } from './drop-database.js';
+import { explain } from './explain.js';
 import { find } from './find.js';
 import { findAndModify } from './find-and-modify.js';
 import { getMore } from './get-more.js';
@@ -42,7 +44,9 @@ export const COMMANDS: readonly Command[] = [
   update,
   findAndModify,
   deleteCommand,
+  explain,
   create,
+  collMod,
   drop,
   dropDatabase,
   renameCollection,

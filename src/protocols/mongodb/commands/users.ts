@@ -8,6 +8,8 @@ import type { Users } from '../../../access/users.js';
 import { type Plain, plainDocument } from '../../../models/document/plain.js';
 import { Binary, Doc, encodeDocument, isArrayValue, type Value } from '../../../models/document/values.js';
 import {
+  credentialsDocument,
+  identityOf,
   type RoleSection,
   roleSectionOf,
   sectionOf,
@@ -188,12 +190,7 @@ function mongodbUsers(users: Users): { user: User; name: string; database: strin
   return users.list().flatMap((user) => {
     const section = user.rights.mongodb === undefined ? undefined : sectionOf(user);
     if (section === undefined) return [];
-    const at = user.name.lastIndexOf('@');
-    return [
-      at < 0
-        ? { user, name: user.name, database: 'admin', section }
-        : { user, name: user.name.slice(0, at), database: user.name.slice(at + 1), section },
-    ];
+    return [{ user, ...identityOf(user.name), section }];
   });
 }
 
@@ -283,21 +280,6 @@ const usersInfo = defineCommand({
     return Doc.of({ users: documents.filter((document) => filter.matchesDocument(document)) });
   },
 });
-
-function credentialsDocument(user: User): Plain {
-  const shown: Record<string, Plain> = {};
-  for (const mechanism of MECHANISMS) {
-    const credential = user.credentials.scram[mechanism];
-    if (credential === undefined) continue;
-    shown[mechanism] = {
-      iterationCount: credential.iterations,
-      salt: credential.salt.toString('base64'),
-      storedKey: credential.storedKey.toString('base64'),
-      serverKey: credential.serverKey.toString('base64'),
-    };
-  }
-  return shown;
-}
 
 /** `1`, a name, {user|role, db}, a list of them, or {forAllDBs}. */
 function asked(

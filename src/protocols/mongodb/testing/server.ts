@@ -1,6 +1,6 @@
 /** A whole server on a free port, for tests through real drivers. */
 import { MongoClient, type MongoClientOptions } from 'mongodb';
-import { start, type StartOptions } from '../../../index.js';
+import { type StartOptions, start } from '../../../index.js';
 
 export interface TestServer {
   readonly uri: string;
