@@ -25,6 +25,7 @@ import {
   recordPrefix,
   ValueType,
 } from './record.js';
+import { Thresholds } from './thresholds.js';
 
 export interface StoreOptions {
   /** Logical databases (Redis' `databases`). */
@@ -51,6 +52,7 @@ const changesTopic = 'key-value/changes';
 
 export class KeyValueStore {
   readonly access = new AccessTable();
+  readonly thresholds = new Thresholds();
   readonly databases: number;
   /** A transaction that is never used: what a database holds outside of bodies. */
   readonly noTransaction: Transaction;
