@@ -170,8 +170,9 @@ export class KeyValueStore {
   flush(database: Database): void {
     const { tx } = database;
     const dropped = database.physicalId;
-    // The version is unique, and far beyond the databases' first numbers.
-    const fresh = firstMadePhysical + (tx.version % (0xffff_ffff - firstMadePhysical));
+    // Unique, also among the databases that one transaction flushes, and far beyond the databases' first numbers.
+    const serial = tx.version * this.databases + database.index;
+    const fresh = firstMadePhysical + (serial % (0xffff_ffff - firstMadePhysical));
     this.map(tx, database.index, fresh);
     tx.put(`${garbagePrefix}d${uint32(dropped)}`, Buffer.alloc(0));
     this.garbageMade();

@@ -110,16 +110,16 @@ function readUnit(c: CommandContext, index: number): boolean {
 
 function bitcount(c: CommandContext): void {
   const { request, reply } = c;
-  if (request.count === 3 || request.count > 5) throw syntaxError();
-  const ranged = request.count > 3;
-  const start = ranged ? request.integer(2) : 0;
-  const end = ranged ? request.integer(3) : -1;
-  const byBit = request.count === 5 && readUnit(c, 4);
   const found = loadString(c.db, request.text(1));
   if (found === undefined) {
     reply.integer(0);
     return;
   }
+  if (request.count === 3 || request.count > 5) throw syntaxError();
+  const ranged = request.count > 3;
+  const start = ranged ? request.integer(2) : 0;
+  const end = ranged ? request.integer(3) : -1;
+  const byBit = request.count === 5 && readUnit(c, 4);
   const range = bitRange(start, end, byBit, found.bytes.length - found.start);
   reply.integer(range === undefined ? 0 : countBits(found.bytes, found.start, range.from, range.to));
 }

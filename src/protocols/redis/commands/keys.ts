@@ -228,7 +228,6 @@ function expire(unit: 's' | 'ms', absolute: boolean) {
   return (c: CommandContext): void => {
     const { request, db, reply } = c;
     const name = `${unit === 'ms' ? 'p' : ''}expire${absolute ? 'at' : ''}`;
-    let value = request.bigint(2);
     let nx = false;
     let xx = false;
     let gt = false;
@@ -245,6 +244,7 @@ function expire(unit: 's' | 'ms', absolute: boolean) {
       throw new RedisError('ERR NX and XX, GT or LT options at the same time are not compatible');
     }
     if (gt && lt) throw new RedisError('ERR GT and LT options at the same time are not compatible');
+    let value = request.bigint(2);
     const invalid = (): RedisError => new RedisError(`ERR invalid expire time in '${name}' command`);
     const limit = 0x7fff_ffff_ffff_ffffn;
     if (unit === 's') {

@@ -286,6 +286,13 @@ function incrbyfloat(c: CommandContext): void {
 
 function lcs(c: CommandContext): void {
   const { request, reply } = c;
+  const texts = [1, 2].map((i) => {
+    const record = c.db.find(request.text(i));
+    if (record !== undefined && record.type !== ValueType.string) {
+      throw new RedisError('ERR The specified keys must contain string values');
+    }
+    return record?.payload().latin1Slice() ?? '';
+  });
   let length = false;
   let idx = false;
   let withMatchLength = false;
@@ -298,13 +305,6 @@ function lcs(c: CommandContext): void {
     else if (option === 'minmatchlen' && i + 1 < request.count) minMatch = Math.max(0, request.integer(++i));
     else throw syntaxError();
   }
-  const texts = [1, 2].map((i) => {
-    const record = c.db.find(request.text(i));
-    if (record !== undefined && record.type !== ValueType.string) {
-      throw new RedisError('ERR The specified keys must contain string values');
-    }
-    return record?.payload().latin1Slice() ?? '';
-  });
   if (length && idx) throw new RedisError('ERR If you want both the length and indexes, please just use IDX.');
   const found = longestCommonSubsequence(texts[0] ?? '', texts[1] ?? '');
   if (length) reply.integer(found.text.length);
