@@ -57,6 +57,12 @@ describe('a data directory', () => {
     await again.close();
   });
 
+  test('does not grow with every start', async () => {
+    for (let i = 0; i < 5; i++) await (await open()).close();
+    for (let i = 0; i < 5; i++) await (await open()).crash();
+    expect(readdirSync(join(directory, 'log')).length).toBeLessThan(5);
+  });
+
   test('holds after a crash what was handed to the operating system', async () => {
     const engine = await open();
     put(engine, 'a', '1');

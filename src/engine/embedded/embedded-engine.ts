@@ -149,10 +149,14 @@ export class EmbeddedEngine implements Engine, TransactionHost {
     const sequence = Math.max(base, log?.sequence ?? 0) + versionGap;
     writer.announce(sequence);
     await writer.sync();
-    if (checkpoint === undefined) {
+    if (memtable.count === 0) {
+      // Nothing to replay: the log begins anew, or else every start would leave a segment behind.
+      const firstSegment = log?.next ?? first;
+      await store.batch(() => store.putCheckpoint({ sequence, firstSegment }));
+      writer.release(firstSegment);
+    } else if (checkpoint === undefined)
       await store.batch(() => store.putCheckpoint({ sequence: 0, firstSegment: first }));
-      store.advance();
-    }
+    store.advance();
     const layers: Layers = { active: memtable, frozen: undefined, store, log: writer };
     const engine = new EmbeddedEngine(limits, layers, sequence, lock, probe);
     engine.forgotten = sequence;

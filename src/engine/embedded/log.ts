@@ -252,6 +252,7 @@ export class WriteAheadLog {
       } else this.files.remove(name);
       this.ended.shift();
     }
+    if (this.ended.length === 0) this.generationEnded = 0;
     this.noRoomAt = Number.NEGATIVE_INFINITY;
   }
 

@@ -9,7 +9,9 @@
  * behind the prefix itself and before everything else, and a scan sorts them when it comes there.
  *
  * The checksum covers a value together with its key, so that a flipped bit in either, or a page that lies in the wrong
- * place, is noticed when the record is read.
+ * place, is noticed when the record is read. LMDB's own pages have no checksums: damage to their pointers is noticed when
+ * it leads to a wrong record or out of the file, and may otherwise hide records or end the process. Against that help a
+ * file system with checksums, and backups.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
