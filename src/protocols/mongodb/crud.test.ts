@@ -105,3 +105,36 @@ describe('collections', () => {
     expect((await db.admin().listDatabases()).databases.map(({ name }) => name)).toContain('cinema');
   });
 });
+
+describe('pipelines', () => {
+  test('count documents', async () => {
+    expect(await films.countDocuments({ even: true })).toBe(150);
+    expect(await films.countDocuments({ n: { $gte: 10 } }, { skip: 5, limit: 20 })).toBe(20);
+    expect(await films.countDocuments({ n: -1 })).toBe(0);
+  });
+
+  test('match, sort, skip and limit through the planner', async () => {
+    const found = await films.aggregate([{ $match: { even: true } }, { $sort: { n: -1 } }, { $limit: 2 }]).toArray();
+    expect(found.map(({ n }) => n)).toEqual([298, 296]);
+  });
+
+  test('tell about collections and indexes', async () => {
+    expect(await films.aggregate([{ $collStats: { count: {} } }]).toArray()).toMatchObject([{ ns: 'cinema.films', count: 300 }]);
+    expect(await films.aggregate([{ $indexStats: {} }]).toArray()).toMatchObject([{ name: '_id_' }]);
+  });
+});
+
+describe('a query', () => {
+  test('never misses or repeats a document that is updated meanwhile', async () => {
+    await films.createIndex({ n: 1 });
+    const cursor = films.find({ n: { $gte: 0 } }).hint({ n: 1 }).batchSize(10);
+    const seen: unknown[] = [];
+    for await (const film of cursor) {
+      seen.push(film._id);
+      // Moves the document behind the cursor's place in the index, where a scan of the live index would meet it again.
+      if (seen.length % 10 === 1) await films.updateMany({}, { $inc: { n: 1000 } });
+    }
+    expect(seen).toHaveLength(300);
+    expect(new Set(seen).size).toBe(300);
+  });
+});

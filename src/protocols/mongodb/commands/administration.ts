@@ -5,7 +5,9 @@ import { numberOf } from '../../../models/document/scalars.js';
 import { Doc, double, type Value } from '../../../models/document/values.js';
 import { remoteName } from '../client.js';
 import { type Command, type CommandContext, defineCommand } from '../command.js';
+import { currentOperations } from '../current-operations.js';
 import { failed } from '../errors.js';
+import { filterOf } from '../query-options.js';
 import { any, integer, object } from '../fields.js';
 import { allCommands } from '../registry.js';
 
@@ -224,35 +226,13 @@ const profile = defineCommand({
 const currentOp = simple(
   'currentOp',
   'what is running',
-  ({ server, client }) => {
-    const inprog: Plain[] = [];
-    for (const operation of server.operations.values()) {
-      const owner = server.clients.get(operation.client);
-      const running = Date.now() - operation.startedAtMs;
-      inprog.push({
-        type: 'op',
-        host: owner === undefined ? '' : server.hostFor(owner),
-        desc: `conn${operation.client}`,
-        connectionId: operation.client,
-        client: owner === undefined ? '' : remoteName(owner),
-        active: true,
-        currentOpTime: new Date().toISOString(),
-        opid: operation.id,
-        secs_running: BigInt(Math.floor(running / 1000)),
-        microsecs_running: BigInt(running * 1000),
-        op: 'command',
-        ns: operation.namespace,
-        command: operation.command === undefined ? {} : Doc.fromBytes(operation.command),
-        numYields: 0,
-        locks: {},
-        waitingForLock: false,
-        lockStats: {},
-        waitingForFlowControl: false,
-        killPending: operation.interrupted,
-      });
+  ({ server, body }) => {
+    const query = new Doc();
+    for (const [name, value] of body) {
+      if (name !== 'currentOp' && !name.startsWith('$') && name !== 'lsid' && name !== 'comment') query.append(name, value);
     }
-    void client;
-    return plainDocument({ inprog });
+    const filter = filterOf(query, undefined);
+    return Doc.of({ inprog: currentOperations(server).filter((document) => filter.matchesDocument(document)) });
   },
   { adminOnly: true, actions: ['inprog'] },
 );

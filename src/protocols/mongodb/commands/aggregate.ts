@@ -3,7 +3,11 @@ import { Doc, type Value } from '../../../models/document/values.js';
 import { openChangeStream } from '../change-stream-stage.js';
 import { type CommandContext, defineCommand } from '../command.js';
 import { failed } from '../errors.js';
+import { openPipeline } from '../pipelines.js';
+import { explainCommand } from './explain.js';
+import { SourceStream } from '../../../models/document/cursor.js';
 import { any, array, bool, integer, nested, object, required } from '../fields.js';
+import { hintOf } from '../query-options.js';
 import { type CursorOptions, cursorReply } from '../replies.js';
 
 export const aggregate = defineCommand({
@@ -52,7 +56,19 @@ export const aggregate = defineCommand({
     const options: CursorOptions = { namespace, batchSize: fields.cursor?.batchSize };
     const first = stages[0]?.get('$changeStream');
     if (first instanceof Doc) return changeStream(context, first, collection, stages.slice(1), options);
-    throw failed(40324, `Unrecognized pipeline stage name: '${stages[0]?.nameAt(0) ?? ''}'`);
+    if (fields.explain === true) {
+      return explainCommand(context, Doc.of({ aggregate: collection ?? '$cmd.aggregate', pipeline: stages }), 'queryPlanner');
+    }
+    const source = await openPipeline(context, {
+      collection,
+      stages,
+      collation: fields.collation,
+      hint: hintOf(fields.hint),
+      allowDiskUse: fields.allowDiskUse ?? true,
+      variables: fields.let,
+      bypassValidation: fields.bypassDocumentValidation === true,
+    });
+    return cursorReply(context, new SourceStream(source), options);
   },
 });
 
