@@ -73,7 +73,7 @@ export class EmbeddedEngine implements Engine, TransactionHost {
   private checkpoints = 0;
   private lastCheckpointMs: number | undefined;
 
-  /** Live snapshots and open transactions. */
+  /** Live snapshots and open transactions, oldest first. */
   private readonly states = new Set<FrozenState>();
   private newestState = -1;
   private readonly transactions = new Set<EmbeddedTransaction>();
@@ -284,14 +284,10 @@ export class EmbeddedEngine implements Engine, TransactionHost {
   private releaseState(state: FrozenState): void {
     if (!this.states.delete(state)) return;
     state.release();
-    let newest = -1;
-    let oldest = Number.POSITIVE_INFINITY;
-    for (const { sequence } of this.states) {
-      newest = Math.max(newest, sequence);
-      oldest = Math.min(oldest, sequence);
-    }
-    this.newestState = newest;
-    this.layers.active.prune(oldest);
+    // In order of their begin. The newest may stay too high for a while: it keeps a few versions too many, no more.
+    const oldest: FrozenState | undefined = this.states.values().next().value;
+    if (oldest === undefined) this.newestState = -1;
+    this.layers.active.prune(oldest?.sequence ?? Number.POSITIVE_INFINITY);
   }
 
   // --- messages ------------------------------------------------------------------------------------------------------
