@@ -5,7 +5,7 @@
  *
  * A value is a byte for its kind, then its content, ended so that no key is the beginning of another:
  *
- *     text           UTF-8, 0x00 as 00 FF, end 00
+ *     text           UTF-8, with 00 as 01 01 and 01 as 01 02, end 00
  *     number         nine bytes or more, see number-keys
  *     document       for each field: kind, name 00, value; end 00
  *     array          values; end 00
@@ -103,10 +103,12 @@ function reversed(bytes: Buffer, offset: number): string {
   return scratch.latin1Slice(0, 8);
 }
 
-/** Bytes that end where the text ends. */
+/** Bytes that end with the first zero, so that none is the beginning of another. */
 function terminated(text: string): string {
-  return `${text.includes('\0') ? text.replaceAll('\0', '\0\xff') : text}\0`;
+  return `${ESCAPED.test(text) ? text.replace(/[\0\x01]/g, (character) => (character === '\0' ? '\x01\x01' : '\x01\x02')) : text}\0`;
 }
+
+const ESCAPED = /[\0\x01]/;
 
 /** The key of a string given as UTF-8 in a byte string, or as whatever a collation made of it. */
 export function textValueKey(text: string): string {
@@ -280,11 +282,8 @@ export function skipValueKey(key: string, position: number, descending: boolean)
 
 function skipText(at: (offset: number) => number, from: number): number {
   let next = from;
-  for (;;) {
-    while (at(next) !== 0) next++;
-    if (at(next + 1) !== 0xff) return next + 1;
-    next += 2;
-  }
+  while (at(next) !== 0) next++;
+  return next + 1;
 }
 
 function skipDocument(key: string, at: (offset: number) => number, from: number, descending: boolean): number {
