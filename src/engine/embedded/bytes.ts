@@ -1,11 +1,12 @@
 /** Copying a few bytes in a loop is faster than a call out of JavaScript; these choose by length. */
 import type { Key } from '../engine.js';
 
-const loopBytesMax = 48;
+const keyLoopBytesMax = 40;
+const byteLoopBytesMax = 8;
 
 export function writeKey(target: Buffer, key: Key, at: number): void {
   const { length } = key;
-  if (length > loopBytesMax) {
+  if (length > keyLoopBytesMax) {
     target.latin1Write(key, at, length);
     return;
   }
@@ -14,7 +15,7 @@ export function writeKey(target: Buffer, key: Key, at: number): void {
 
 export function writeBytes(target: Buffer, bytes: Uint8Array, at: number): void {
   const { length } = bytes;
-  if (length > loopBytesMax) {
+  if (length > byteLoopBytesMax) {
     target.set(bytes, at);
     return;
   }
