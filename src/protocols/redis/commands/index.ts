@@ -8,8 +8,11 @@ import { clientCommands } from './client.js';
 import { commandCommands } from './command.js';
 import { configCommands } from './config.js';
 import { connectionCommands } from './connection.js';
+import { dumpCommands } from './dump.js';
 import { functionCommands } from './functions.js';
+import { geoCommands } from './geo.js';
 import { hashCommands } from './hashes.js';
+import { hyperloglogCommands } from './hyperloglog.js';
 import { keyCommands } from './keys.js';
 import { listCommands } from './lists.js';
 import { pubsubCommands } from './pubsub.js';
@@ -36,6 +39,7 @@ export const commandFamilies: readonly Commands[] = [
   pubsubCommands,
   transactionCommands,
   keyCommands,
+  dumpCommands,
   sortCommands,
   stringCommands,
   bitmapCommands,
@@ -46,6 +50,8 @@ export const commandFamilies: readonly Commands[] = [
   zsetCommands,
   zsetCombineCommands,
   blockingZsetCommands,
+  geoCommands,
+  hyperloglogCommands,
   streamCommands,
   streamGroupCommands,
   scriptingCommands,
