@@ -36,3 +36,18 @@ export function writeVarint(target: Buffer, value: number, at: number): number {
 
 /** Longest varint, in bytes. */
 export const varintBytesMax = 8;
+
+/** Replaces bytes of the value that lies in `block` from `start` on. */
+export function spliceBytes(
+  block: Buffer,
+  start: number,
+  length: number,
+  offset: number,
+  removed: number,
+  inserted: Uint8Array,
+): void {
+  if (inserted.length !== removed) {
+    block.copyWithin(start + offset + inserted.length, start + offset + removed, start + length);
+  }
+  writeBytes(block, inserted, start + offset);
+}

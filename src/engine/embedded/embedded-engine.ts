@@ -13,8 +13,7 @@
  * Everything happens on one thread, and bodies are synchronous: a transaction needs no locks and never conflicts, except
  * one that stays open between requests.
  */
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { open as openFile, rename } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
   Durability,
@@ -28,11 +27,12 @@ import type {
   Unsubscribe,
   View,
 } from '../engine.js';
-import { ConflictError, CorruptionError, FormatError, StorageFullError, UnavailableError } from '../errors.js';
+import { ConflictError, CorruptionError, StorageFullError, UnavailableError } from '../errors.js';
 import { writeBackup } from '../portable-backup.js';
 import { Topics } from '../topics.js';
 import { type CheckpointProbe, mergeIntoStore } from './checkpoint.js';
 import { type DirectoryLock, lockDirectory } from './directory-lock.js';
+import { checkFormat, writeFormat } from './format-file.js';
 import { defaultLimits, type EmbeddedLimits } from './limits.js';
 import { WriteAheadLog } from './log.js';
 import { DiskLogFiles, type LogFiles } from './log-files.js';
@@ -42,7 +42,6 @@ import { EmbeddedTransaction, type Intent, type TransactionHost } from './open-t
 import { Store } from './store.js';
 import { decodeCounter, EmbeddedSnapshot, FrozenState, LatestTransaction, LatestView, type Layers } from './views.js';
 
-const formatLine = 'ROSETTA DATA 1\n';
 /** Each start leaves this many versions out: more than can have been given and lost before the log said so. */
 const versionGap = 1 << 20;
 /** A memtable begins with room for an entry per 128 bytes of its limit. */
@@ -485,32 +484,4 @@ function replayInto(memtable: Memtable): Parameters<typeof recoverLog>[2] {
       memtable.commit();
     },
   };
-}
-
-/** True when the directory has a store of this format, false when it is empty. */
-function checkFormat(directory: string): boolean {
-  let line: string;
-  try {
-    line = readFileSync(join(directory, 'FORMAT'), 'latin1');
-  } catch {
-    const others = readdirSync(directory).filter((name) => !['lock.sock', 'lost+found', 'FORMAT.new'].includes(name));
-    if (others.length === 0) return false;
-    throw new FormatError(`${directory} is not empty and no data directory of Rosetta`);
-  }
-  if (line === formatLine) return true;
-  if (/^ROSETTA DATA \d+\n$/.test(line)) throw new FormatError(`${directory} was written by a newer version`);
-  throw new FormatError(`${join(directory, 'FORMAT')} is no format file of Rosetta`);
-}
-
-async function writeFormat(directory: string): Promise<void> {
-  const temporary = join(directory, 'FORMAT.new');
-  const file = await openFile(temporary, 'w');
-  try {
-    await file.writeFile(formatLine);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, join(directory, 'FORMAT'));
-  await new DiskLogFiles(directory).syncNames();
 }

@@ -15,7 +15,8 @@
  */
 import type { Key } from '../engine.js';
 import { Arena, blockBytesMax, blockCapacity } from './arena.js';
-import { writeBytes, writeKey } from './bytes.js';
+import { spliceBytes, writeBytes, writeKey } from './bytes.js';
+import { hashOf } from './key-hash.js';
 import { type Ordering, SortedIndex } from './sorted-index.js';
 
 const fieldBits = 3;
@@ -61,23 +62,6 @@ interface Inverse {
  * the two may be spliced in place.
  */
 const ownedMemory = new WeakSet<ArrayBufferLike>();
-
-const hashSeed = (Math.random() * 0x1_0000_0000) | 0;
-
-function hashOf(key: Key): number {
-  const { length } = key;
-  let hash = hashSeed ^ length;
-  let i = 0;
-  for (; i + 4 <= length; i += 4) {
-    const word =
-      key.charCodeAt(i) | (key.charCodeAt(i + 1) << 8) | (key.charCodeAt(i + 2) << 16) | (key.charCodeAt(i + 3) << 24);
-    hash = Math.imul(hash ^ word, 0x9e3779b1);
-    hash = (hash << 13) | (hash >>> 19);
-  }
-  for (; i < length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
-  return hash ^ (hash >>> 13);
-}
 
 export class Memtable implements Ordering {
   readonly arena = new Arena();
@@ -246,7 +230,7 @@ export class Memtable implements Ordering {
         inserted: Buffer.from(whole.subarray(start + offset, start + offset + removed)),
       });
       this.remember(entry, 1);
-      change(whole, start, length, offset, removed, inserted);
+      spliceBytes(whole, start, length, offset, removed, inserted);
       entries[at + valueLength] = spliced;
       entries[at + sequenceField] = this.current;
       return;
@@ -285,7 +269,7 @@ export class Memtable implements Ordering {
         const address = entries[at + valueAddress] as number;
         const start = address < 0 ? 0 : this.arena.offset(address);
         const length = entries[at + valueLength] as number;
-        change(this.block(address), start, length, inverse.offset, inverse.removed, inverse.inserted);
+        spliceBytes(this.block(address), start, length, inverse.offset, inverse.removed, inverse.inserted);
       } else {
         if ((entries[at + valueLength] as number) >= 0) {
           this.release(entries[at + valueAddress] as number, entries[at + valueCapacity] as number);
@@ -535,19 +519,4 @@ export class Memtable implements Ordering {
       next = version.older;
     }
   }
-}
-
-/** Replaces bytes of the value that lies in `block` from `start` on. */
-function change(
-  block: Buffer,
-  start: number,
-  length: number,
-  offset: number,
-  removed: number,
-  inserted: Uint8Array,
-): void {
-  if (inserted.length !== removed) {
-    block.copyWithin(start + offset + inserted.length, start + offset + removed, start + length);
-  }
-  writeBytes(block, inserted, start + offset);
 }
