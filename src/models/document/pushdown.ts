@@ -43,7 +43,8 @@ export function pushDown(stages: readonly Doc[]): PushedDown {
     else break;
     next++;
   }
-  const match = matches.length === 0 ? new Doc() : matches.length === 1 ? (matches[0] ?? new Doc()) : Doc.of({ $and: matches });
+  const match =
+    matches.length === 0 ? new Doc() : matches.length === 1 ? (matches[0] ?? new Doc()) : Doc.of({ $and: matches });
   return { match, sort, skip, limit, rest: stages.slice(next) };
 }
 

@@ -83,7 +83,7 @@ export class QuerySource implements DocumentSource {
   }
 
   private async more(): Promise<readonly FoundRecord[] | undefined> {
-    if (this.plan.sort === undefined) return this.run.next();
+    if (!needsSort(this.plan)) return this.run.next();
     const { query } = this;
     this.sorted ??= await sortRecords(this.run, this.reader, this.plan, {
       collation: query.collation ?? this.plan.collection.collation,
@@ -92,6 +92,10 @@ export class QuerySource implements DocumentSource {
     });
     return this.sorted.next();
   }
+}
+
+function needsSort(plan: QueryPlan): boolean {
+  return plan.sort !== undefined || plan.ranking?.ordered === true;
 }
 
 /** Plans and opens a query on a state of its own; `undefined` when the collection is missing. */
@@ -109,7 +113,7 @@ export async function openQuery(storage: Storage, query: Query): Promise<QuerySo
       reader.close();
       return undefined;
     }
-    const limit = query.limit === 0 || plan.sort !== undefined ? undefined : query.limit + query.skip;
+    const limit = query.limit === 0 || needsSort(plan) ? undefined : query.limit + query.skip;
     return new QuerySource(reader, new PlanRun(reader, plan, { breathe: query.breathe, limit }), plan, query);
   } catch (thrown) {
     reader.close();

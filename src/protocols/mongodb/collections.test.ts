@@ -86,3 +86,78 @@ describe('expiry', () => {
     await expect.poll(() => sessions.estimatedDocumentCount(), { timeout: 10_000 }).toBe(2);
   });
 });
+
+describe('special indexes', () => {
+  test('text finds stems, phrases and leaves out', async () => {
+    const books = db.collection('books');
+    await books.insertMany([
+      { _id: 1 as never, title: 'Running with wolves', body: 'The wolf runs' },
+      { _id: 2 as never, title: 'Cooking', body: 'Soup for runners' },
+      { _id: 3 as never, title: 'Wolf soup', body: 'recipes' },
+    ]);
+    await expect(books.find({ $text: { $search: 'x' } }).toArray()).rejects.toMatchObject({ code: 27 });
+    await books.createIndex({ title: 'text', body: 'text' }, { weights: { title: 10 } });
+    const found = await books
+      .find({ $text: { $search: 'wolf run' } }, { projection: { score: { $meta: 'textScore' } } })
+      .sort({ score: { $meta: 'textScore' } })
+      .toArray();
+    expect(found.map(({ _id }) => _id)).toEqual([1, 3]);
+    expect(found[0]?.score).toBeGreaterThan(found[1]?.score);
+    expect(await books.find({ $text: { $search: 'wolf -run' } }).toArray()).toMatchObject([{ _id: 3 }]);
+    expect(await books.find({ $text: { $search: '"wolf soup"' } }).toArray()).toMatchObject([{ _id: 3 }]);
+  });
+
+  test('near gives the nearest first', async () => {
+    const places = db.collection('places');
+    const point = (x: number, y: number) => ({ type: 'Point', coordinates: [x, y] });
+    await places.insertMany([
+      { _id: 'far' as never, at: point(10, 50) },
+      { _id: 'near' as never, at: point(13.4, 52.5) },
+      { _id: 'here' as never, at: point(13.38, 52.52) },
+    ]);
+    await places.createIndex({ at: '2dsphere' });
+    const found = await places
+      .find({ at: { $near: { $geometry: point(13.38, 52.52), $maxDistance: 50_000 } } })
+      .toArray();
+    expect(found.map(({ _id }) => _id)).toEqual(['here', 'near']);
+    await expect(places.insertOne({ at: { type: 'Point', coordinates: ['x'] } })).rejects.toMatchObject({
+      code: 16755,
+    });
+  });
+
+  test('wildcard, hashed and partial indexes are kept', async () => {
+    const things = db.collection('things');
+    await things.insertMany([
+      { a: { b: 1 }, n: 5 },
+      { a: { c: [1, 2] }, n: 1 },
+    ]);
+    await things.createIndex({ '$**': 1 });
+    await things.createIndex({ n: 'hashed' });
+    await things.createIndex({ n: 1 }, { partialFilterExpression: { n: { $gt: 3 } }, unique: true });
+    expect(await things.find({ n: 5 }).toArray()).toHaveLength(1);
+    await things.insertOne({ n: 1 });
+    await expect(things.insertOne({ n: 5 })).rejects.toMatchObject({ code: 11000 });
+    expect(
+      await things
+        .find({ n: { $gt: 2 } })
+        .hint('n_1')
+        .toArray(),
+    ).toHaveLength(1);
+  });
+
+  test('collation makes unique what differs by case only', async () => {
+    const names = db.collection('names');
+    await names.createIndex({ name: 1 }, { unique: true, collation: { locale: 'en', strength: 2 } });
+    await names.insertOne({ name: 'Anna' });
+    await expect(names.insertOne({ name: 'ANNA' })).rejects.toMatchObject({ code: 11000 });
+    expect(await names.find({ name: 'anna' }).collation({ locale: 'en', strength: 2 }).toArray()).toHaveLength(1);
+  });
+
+  test('views filter what lies under them', async () => {
+    await db.collection('base').insertMany([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    await db.createCollection('large', { viewOn: 'base', pipeline: [{ $match: { n: { $gt: 1 } } }] });
+    expect((await db.collection('large').find().toArray()).map(({ n }) => n)).toEqual([2, 3]);
+    expect(await db.collection('large').countDocuments({ n: 3 })).toBe(1);
+    await expect(db.collection('large').insertOne({})).rejects.toMatchObject({ code: 166 });
+  });
+});

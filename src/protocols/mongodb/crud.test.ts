@@ -119,7 +119,9 @@ describe('pipelines', () => {
   });
 
   test('tell about collections and indexes', async () => {
-    expect(await films.aggregate([{ $collStats: { count: {} } }]).toArray()).toMatchObject([{ ns: 'cinema.films', count: 300 }]);
+    expect(await films.aggregate([{ $collStats: { count: {} } }]).toArray()).toMatchObject([
+      { ns: 'cinema.films', count: 300 },
+    ]);
     expect(await films.aggregate([{ $indexStats: {} }]).toArray()).toMatchObject([{ name: '_id_' }]);
   });
 });
@@ -127,7 +129,10 @@ describe('pipelines', () => {
 describe('a query', () => {
   test('never misses or repeats a document that is updated meanwhile', async () => {
     await films.createIndex({ n: 1 });
-    const cursor = films.find({ n: { $gte: 0 } }).hint({ n: 1 }).batchSize(10);
+    const cursor = films
+      .find({ n: { $gte: 0 } })
+      .hint({ n: 1 })
+      .batchSize(10);
     const seen: unknown[] = [];
     for await (const film of cursor) {
       seen.push(film._id);

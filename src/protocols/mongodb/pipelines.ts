@@ -22,6 +22,14 @@ export interface PipelineRequest {
   readonly bypassValidation: boolean;
 }
 
+/** What a query on a view leaves at its default. */
+export const VIEW_OPTIONS = {
+  hint: undefined,
+  allowDiskUse: true,
+  variables: undefined,
+  bypassValidation: false,
+} as const;
+
 export async function openPipeline(context: CommandContext, request: PipelineRequest): Promise<DocumentSource> {
   const special = await serverStage(context, request.collection, request.stages[0]);
   if (special !== undefined) return followed(context, new ListSource(special), request.stages.slice(1), request);
@@ -56,7 +64,8 @@ export async function openPipeline(context: CommandContext, request: PipelineReq
   if (count === undefined) return followed(context, source, rest, request);
   let n = 0;
   try {
-    for (let batch = await source.nextRecords(); batch !== undefined; batch = await source.nextRecords()) n += batch.length;
+    for (let batch = await source.nextRecords(); batch !== undefined; batch = await source.nextRecords())
+      n += batch.length;
   } finally {
     source.close();
   }

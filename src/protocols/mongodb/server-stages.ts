@@ -24,12 +24,18 @@ const SOURCES: Readonly<Record<string, Source>> = {
 };
 
 /** The documents of such a stage; `undefined` when the stage is another one. */
-export async function serverStage(context: CommandContext, collection: string | undefined, stage: Doc | undefined): Promise<Buffer[] | undefined> {
+export async function serverStage(
+  context: CommandContext,
+  collection: string | undefined,
+  stage: Doc | undefined,
+): Promise<Buffer[] | undefined> {
   const name = stage?.nameAt(0) ?? '';
   const source = Object.hasOwn(SOURCES, name) ? SOURCES[name] : undefined;
   if (source === undefined) return undefined;
   const specification = stage?.at(0);
-  return (await source(context, collection, specification instanceof Doc ? specification : new Doc())).map(encodeDocument);
+  return (await source(context, collection, specification instanceof Doc ? specification : new Doc())).map(
+    encodeDocument,
+  );
 }
 
 async function searchIndexes(): Promise<Doc[]> {
@@ -45,7 +51,10 @@ async function collStats(context: CommandContext, collection: string | undefined
   const document = plainDocument({ ns, host: hostname(), localTime: new Date() });
   const found = await lookUp(context, collection);
   const missing = (part: string): Error =>
-    failed(26, `PlanExecutor error during aggregation :: caused by :: Unable to retrieve ${part} in $collStats stage :: caused by :: Collection [${ns}] not found.`);
+    failed(
+      26,
+      `PlanExecutor error during aggregation :: caused by :: Unable to retrieve ${part} in $collStats stage :: caused by :: Collection [${ns}] not found.`,
+    );
   if (specification.has('latencyStats')) {
     const none = { ops: 0n, latency: 0n };
     document.append('latencyStats', plainDocument({ reads: none, writes: none, commands: none, transactions: none }));

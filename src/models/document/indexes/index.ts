@@ -99,6 +99,11 @@ export class Index {
     return this.unique || this.prepareUnique;
   }
 
+  /** Of a text index. */
+  get textOptions(): TextIndexOptions | undefined {
+    return this.text;
+  }
+
   /** The partial filter as a tree, for the planner. */
   get partialPredicate(): Predicate | undefined {
     return this.partial?.predicate;

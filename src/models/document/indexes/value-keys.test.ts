@@ -59,9 +59,22 @@ const NUMBERS: readonly (Value | undefined)[] = [
   double(Number.POSITIVE_INFINITY),
   double(Number.NEGATIVE_INFINITY),
   double(Number.NaN),
-  ...['0.1', '0.10', '-0.1', '1', '1E400', '-1E400', '1E-400', '9007199254740993', '9007199254740992.5', 'NaN', 'Infinity', '-Infinity', '1E-6176', '0.1000000000000000055511151231257827'].map(
-    (text) => Decimal.parse(text),
-  ),
+  ...[
+    '0.1',
+    '0.10',
+    '-0.1',
+    '1',
+    '1E400',
+    '-1E400',
+    '1E-400',
+    '9007199254740993',
+    '9007199254740992.5',
+    'NaN',
+    'Infinity',
+    '-Infinity',
+    '1E-6176',
+    '0.1000000000000000055511151231257827',
+  ].map((text) => Decimal.parse(text)),
 ];
 
 function randomValue(random: () => number, depth = 0): Value {
@@ -93,7 +106,10 @@ function randomValue(random: () => number, depth = 0): Value {
       return Array.from({ length: Math.floor(random() * 3) }, () => randomValue(random, depth + 1));
     default:
       return Doc.fromEntries(
-        Array.from({ length: Math.floor(random() * 3) }, () => [pick(['a', 'b', 'ab']), randomValue(random, depth + 1)] as const),
+        Array.from(
+          { length: Math.floor(random() * 3) },
+          () => [pick(['a', 'b', 'ab']), randomValue(random, depth + 1)] as const,
+        ),
       );
   }
 }
@@ -129,5 +145,9 @@ describe('value keys', () => {
 function describeValue(value: Value): string {
   if (isArrayValue(value)) return `[${value.map(describeValue).join()}]`;
   if (value instanceof Doc) return `{${[...value].map(([name, inner]) => `${name}:${describeValue(inner)}`).join()}}`;
-  return value instanceof Decimal ? `Decimal(${value.toString()})` : typeof value === 'bigint' ? `${value}n` : JSON.stringify(value);
+  return value instanceof Decimal
+    ? `Decimal(${value.toString()})`
+    : typeof value === 'bigint'
+      ? `${value}n`
+      : JSON.stringify(value);
 }

@@ -12,6 +12,7 @@ import { sameCollation } from '../collation.js';
 import type { Collection } from '../collection.js';
 import { badValue, DocumentError } from '../errors.js';
 import type { Index } from '../indexes/index.js';
+import { termKey } from '../indexes/text-keys.js';
 import { indexPrefix, rangeOf } from '../keys.js';
 import type { Filter } from '../query/filter.js';
 import type { Predicate } from '../query/predicate.js';
@@ -19,9 +20,10 @@ import { multikeyOf } from '../records.js';
 import { numberOf } from '../scalars.js';
 import { Doc } from '../values.js';
 import { partialImplied } from './implies.js';
-import { conjuncts, type IndexBounds, indexBounds, keyRanges } from './index-bounds.js';
+import { conjuncts, type IndexBounds, indexBounds, type KeyRange, keyRanges } from './index-bounds.js';
 import { isEverything } from './intervals.js';
 import type { Access, CollectionScan, IndexScan, QueryPlan } from './plan.js';
+import { type Ranking, rankingOf } from './ranking.js';
 
 /** Entries counted in the ranges of each candidate. */
 const PROBE_ENTRIES_MAX = 200;
@@ -50,6 +52,8 @@ interface Candidate {
 }
 
 export function choosePlan(view: View, shape: QueryShape): QueryPlan {
+  const ranking = rankingOf(shape.collection, shape.filter.predicate);
+  if (ranking !== undefined) return rankedPlan(shape, ranking);
   const natural = naturalOrder(shape);
   if (natural !== undefined) return planOf(shape, scanAll(shape.collection, natural < 0), true, []);
   if (shape.hint !== undefined) return hinted(view, shape, hintedIndex(shape.collection, shape.hint));
@@ -69,6 +73,22 @@ export function choosePlan(view: View, shape: QueryShape): QueryPlan {
   if (shape.noTableScan === true)
     throw new DocumentError(291, "error processing query: No indexed plans available, and running with 'notablescan'");
   return planOf(shape, scanAll(shape.collection, false), shape.sort === undefined, []);
+}
+
+/** Text goes by the terms' ranges in the index; distances are taken of every document that the filter lets through. */
+function rankedPlan(shape: QueryShape, ranking: Ranking): QueryPlan {
+  const { collection } = shape;
+  const { index, terms } = ranking;
+  const bounds = indexBounds(index, { op: 'and', children: [] }, shape.collation, undefined);
+  const first = index.parts[0]?.kind === 'text';
+  let access: Access = scanAll(collection, false);
+  if (terms !== undefined && terms.length === 0) access = { stage: 'EOF' };
+  else if (terms !== undefined && first && bounds !== undefined) {
+    const prefix = indexPrefix(collection.id, index.id);
+    const ranges = terms.map((term): KeyRange => ({ ...rangeOf(prefix + termKey(term)), points: 0 }));
+    access = { stage: 'IXSCAN', bounds, ranges, reverse: false, multikey: index.parts.map(() => 1) };
+  }
+  return { collection, access, filter: shape.filter, query: shape.query, sort: shape.sort, rejected: [], ranking };
 }
 
 function planOf(shape: QueryShape, access: Access, ordered: boolean, rejected: readonly Access[]): QueryPlan {

@@ -17,6 +17,8 @@ export interface FoundRecord {
   readonly entry: string | undefined;
   /** Scores and distances, by `$meta` name. */
   readonly metadata?: ReadonlyMap<string, Value>;
+  /** From the point of a `$near`. */
+  readonly distance?: number;
 }
 
 /** What explain and the profiler tell. */
@@ -122,7 +124,14 @@ export class PlanRun {
   private select(records: readonly FoundRecord[]): FoundRecord[] {
     const { filter } = this.plan;
     this.statistics.documentsExamined += records.length;
-    const found = filter === undefined ? [...records] : records.filter(({ document }) => filter.matches(document));
+    let found = filter === undefined ? [...records] : records.filter(({ document }) => filter.matches(document));
+    const { ranking } = this.plan;
+    if (ranking !== undefined) {
+      found = found.flatMap((record) => {
+        const rank = ranking.rank(record.document);
+        return rank === undefined ? [] : [{ ...record, metadata: rank.metadata, distance: rank.distance }];
+      });
+    }
     this.statistics.returned += found.length;
     return found;
   }

@@ -7,6 +7,7 @@ import type { Collection } from '../collection.js';
 import type { Filter } from '../query/filter.js';
 import type { Doc } from '../values.js';
 import type { IndexBounds, KeyRange } from './index-bounds.js';
+import type { Ranking } from './ranking.js';
 
 /** All documents in record order (or a part of them, by record key). */
 export interface CollectionScan {
@@ -46,6 +47,7 @@ export interface QueryPlan {
   readonly query: Doc;
   /** The order still to be made; `undefined` when there is none or the scan gives it. */
   readonly sort: Doc | undefined;
-  /** Why other indexes were not used, by name. */
+  /** Other plans that would have done. */
   readonly rejected: readonly Access[];
+  readonly ranking?: Ranking | undefined;
 }

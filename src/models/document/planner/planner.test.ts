@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { openMemoryEngine } from '../../../engine/memory/memory-engine.js';
-import { insertDocuments } from '../inserts.js';
 import { createIndexes } from '../indexes/builds.js';
+import { insertDocuments } from '../inserts.js';
 import { plainDocument } from '../plain.js';
 import { openQuery } from '../queries.js';
 import { compileFilter } from '../query/filter.js';
@@ -62,7 +62,10 @@ class Chance {
       case 3:
         return plainDocument({ $in: [this.scalar(), this.scalar()] });
       case 4:
-        return plainDocument({ [this.pick(['$gt', '$gte'])]: this.scalar(), [this.pick(['$lt', '$lte'])]: this.scalar() });
+        return plainDocument({
+          [this.pick(['$gt', '$gte'])]: this.scalar(),
+          [this.pick(['$lt', '$lte'])]: this.scalar(),
+        });
       case 5:
         return plainDocument({ [this.pick(['$gt', '$gte', '$lt', '$lte', '$ne'])]: this.scalar() });
       case 6:
@@ -133,12 +136,15 @@ describe('the planner', () => {
         };
         const planned = await run(undefined);
         const scanned = await run(Doc.of({ $natural: 1 }));
-        const ids = (list: Doc[]): unknown[] => list.map((document) => document.get('_id')).sort((a, b) => Number(a) - Number(b));
+        const ids = (list: Doc[]): unknown[] =>
+          list.map((document) => document.get('_id')).sort((a, b) => Number(a) - Number(b));
         expect(ids(planned.found), `${formatDocument(query)} by ${planned.stage}`).toEqual(ids(scanned.found));
         const [path, direction] = [sort?.nameAt(0) ?? '', sort?.at(0)];
         for (let n = 1; sort !== undefined && n < planned.found.length; n++) {
           const order = compareValues(planned.found[n - 1]?.get(path) ?? null, planned.found[n]?.get(path) ?? null);
-          expect(order * (direction === -1 ? -1 : 1), `${formatDocument(query)} sorted by ${path}`).toBeLessThanOrEqual(0);
+          expect(order * (direction === -1 ? -1 : 1), `${formatDocument(query)} sorted by ${path}`).toBeLessThanOrEqual(
+            0,
+          );
         }
       }
     }

@@ -24,12 +24,13 @@ const BATCH_RECORDS = 200;
 
 /** Compares documents by something made of each once. */
 interface SortOrder<K> {
-  keyOf(document: Buffer): K;
+  keyOf(found: FoundRecord): K;
   compare(a: K, b: K): number;
 }
 
 export function sortOrder(sort: Doc, collation: Collation | undefined): SortOrder<unknown> {
-  return (collation === undefined ? byteOrder(sort) : collatedOrder(sort, collation)) as SortOrder<unknown>;
+  const plain = collation === undefined && ![...sort].some(([, value]) => value instanceof Doc);
+  return (plain ? byteOrder(sort) : valueOrder(sort, collation)) as SortOrder<unknown>;
 }
 
 function byteOrder(sort: Doc): SortOrder<string> {
@@ -42,7 +43,7 @@ function byteOrder(sort: Doc): SortOrder<string> {
     }),
   );
   return {
-    keyOf(document) {
+    keyOf({ document }) {
       const { keys } = sortKeys(document, parts);
       let least: string | undefined;
       for (const values of keys) {
@@ -65,16 +66,27 @@ function sortKeys(document: Buffer, parts: readonly IndexPart[]): ReturnType<typ
   }
 }
 
-function collatedOrder(sort: Doc, collation: Collation): SortOrder<SortKey> {
+/** By values: for collations and metadata, which byte strings do not have. */
+function valueOrder(sort: Doc, collation: Collation | undefined): SortOrder<SortKey> {
   const order = Sort.parse(sort, collation);
-  return { keyOf: (document) => order.key(document), compare: (a, b) => order.compare(a, b) };
+  return {
+    keyOf: ({ document, metadata }) => order.key(document, 0, metadata),
+    compare: (a, b) => order.compare(a, b),
+  };
 }
+
+/** The nearest first. */
+const byDistance: SortOrder<unknown> = {
+  keyOf: ({ distance }) => distance ?? 0,
+  compare: (a, b) => (a as number) - (b as number),
+};
 
 interface Sorted {
   readonly key: unknown;
   readonly record: RecordKey;
   readonly position: number;
   document: Buffer | undefined;
+  readonly metadata: FoundRecord['metadata'];
 }
 
 export interface SortOptions {
@@ -100,7 +112,10 @@ export async function sortRecords(
   options: SortOptions,
 ): Promise<SortedRecords> {
   const { collation, limit, allowDiskUse = true, bytesMax = SORT_BYTES_MAX } = options;
-  const order = sortOrder(plan.sort ?? new Doc(), collation);
+  const order =
+    plan.sort === undefined && plan.ranking?.ordered === true
+      ? byDistance
+      : sortOrder(plan.sort ?? new Doc(), collation);
   const compare = (a: Sorted, b: Sorted): number => order.compare(a.key, b.key) || a.position - b.position;
   let held: Sorted[] = [];
   let bytes = 0;
@@ -113,9 +128,11 @@ export async function sortRecords(
     bytes = held.reduce((sum, { document }) => sum + (document?.length ?? 0), 0);
   };
   for (let batch = await run.next(); batch !== undefined; batch = await run.next()) {
-    for (const { record, document } of batch) {
+    for (const found of batch) {
+      const { record, document } = found;
       held.push({
-        key: order.keyOf(document),
+        key: order.keyOf(found),
+        metadata: found.metadata,
         record,
         position: position++,
         document: keepDocuments ? document : undefined,
@@ -159,8 +176,10 @@ async function withDocuments(part: readonly Sorted[], reader: Reader, plan: Quer
         });
   const documents = await read;
   let taken = 0;
-  return part.flatMap(({ record, document }) => {
+  return part.flatMap(({ record, document, metadata }) => {
     const found = document ?? documents[taken++];
-    return found === undefined ? [] : [{ record, document: found, entry: undefined }];
+    return found === undefined
+      ? []
+      : [{ record, document: found, entry: undefined, ...(metadata === undefined ? {} : { metadata }) }];
   });
 }

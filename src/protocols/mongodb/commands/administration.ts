@@ -7,8 +7,8 @@ import { remoteName } from '../client.js';
 import { type Command, type CommandContext, defineCommand } from '../command.js';
 import { currentOperations } from '../current-operations.js';
 import { failed } from '../errors.js';
-import { filterOf } from '../query-options.js';
 import { any, integer, object } from '../fields.js';
+import { filterOf } from '../query-options.js';
 import { allCommands } from '../registry.js';
 
 type Runner = (context: CommandContext) => Doc | Promise<Doc>;
@@ -229,7 +229,8 @@ const currentOp = simple(
   ({ server, body }) => {
     const query = new Doc();
     for (const [name, value] of body) {
-      if (name !== 'currentOp' && !name.startsWith('$') && name !== 'lsid' && name !== 'comment') query.append(name, value);
+      if (name !== 'currentOp' && !name.startsWith('$') && name !== 'lsid' && name !== 'comment')
+        query.append(name, value);
     }
     const filter = filterOf(query, undefined);
     return Doc.of({ inprog: currentOperations(server).filter((document) => filter.matchesDocument(document)) });

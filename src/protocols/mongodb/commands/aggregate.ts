@@ -1,14 +1,14 @@
+import { SourceStream } from '../../../models/document/cursor.js';
 import { compileFilter } from '../../../models/document/query/filter.js';
 import { Doc, type Value } from '../../../models/document/values.js';
 import { openChangeStream } from '../change-stream-stage.js';
 import { type CommandContext, defineCommand } from '../command.js';
 import { failed } from '../errors.js';
-import { openPipeline } from '../pipelines.js';
-import { explainCommand } from './explain.js';
-import { SourceStream } from '../../../models/document/cursor.js';
 import { any, array, bool, integer, nested, object, required } from '../fields.js';
+import { openPipeline } from '../pipelines.js';
 import { hintOf } from '../query-options.js';
 import { type CursorOptions, cursorReply } from '../replies.js';
+import { explainCommand } from './explain.js';
 
 export const aggregate = defineCommand({
   name: 'aggregate',
@@ -57,7 +57,11 @@ export const aggregate = defineCommand({
     const first = stages[0]?.get('$changeStream');
     if (first instanceof Doc) return changeStream(context, first, collection, stages.slice(1), options);
     if (fields.explain === true) {
-      return explainCommand(context, Doc.of({ aggregate: collection ?? '$cmd.aggregate', pipeline: stages }), 'queryPlanner');
+      return explainCommand(
+        context,
+        Doc.of({ aggregate: collection ?? '$cmd.aggregate', pipeline: stages }),
+        'queryPlanner',
+      );
     }
     const source = await openPipeline(context, {
       collection,

@@ -1,7 +1,8 @@
 import { openQuery } from '../../../models/document/queries.js';
 import { Doc } from '../../../models/document/values.js';
-import { collectionOf, defineCommand } from '../command.js';
+import { type CommandContext, collectionOf, defineCommand } from '../command.js';
 import { any, integer, object } from '../fields.js';
+import { openPipeline, VIEW_OPTIONS } from '../pipelines.js';
 import { collationOf, filterOf, hintOf, lookUp } from '../query-options.js';
 
 export const count = defineCommand({
@@ -33,6 +34,8 @@ export const count = defineCommand({
       const left = Math.max(0, documents - skip);
       return Doc.of({ n: limit === 0 ? left : Math.min(limit, left) });
     }
+    if (collection.type === 'view')
+      return countView(context, name, { query, skip, limit, collation: fields.collation });
     const collation = collationOf(fields.collation, collection);
     const source = await openQuery(context.storage, {
       namespace: { database: context.database, name },
@@ -56,3 +59,25 @@ export const count = defineCommand({
     return Doc.of({ n });
   },
 });
+
+interface CountRequest {
+  readonly query: Doc;
+  readonly skip: number;
+  readonly limit: number;
+  readonly collation: Doc | undefined;
+}
+
+async function countView(
+  context: CommandContext,
+  name: string,
+  { query, skip, limit, collation }: CountRequest,
+): Promise<Doc> {
+  const stages: Doc[] = [Doc.of({ $match: query })];
+  if (skip > 0) stages.push(Doc.of({ $skip: skip }));
+  if (limit > 0) stages.push(Doc.of({ $limit: limit }));
+  const source = await openPipeline(context, { ...VIEW_OPTIONS, collection: name, stages, collation });
+  let n = 0;
+  for (let batch = await source.next(); batch !== undefined; batch = await source.next()) n += batch.length;
+  source.close();
+  return Doc.of({ n });
+}

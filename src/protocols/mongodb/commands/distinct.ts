@@ -4,6 +4,7 @@ import { Doc, equalityKey, type Value, valueBytes } from '../../../models/docume
 import { collectionOf, defineCommand } from '../command.js';
 import { failed } from '../errors.js';
 import { any, object, required, string } from '../fields.js';
+import { openPipeline, VIEW_OPTIONS } from '../pipelines.js';
 import { collationOf, filterOf, hintOf, lookUp } from '../query-options.js';
 
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
@@ -32,17 +33,25 @@ export const distinct = defineCommand({
     if (fields.key.includes('\0')) throw failed(31032, 'Key field cannot contain an embedded null byte');
     const query = fields.query ?? new Doc();
     const values = new Map<string | number, Value>();
-    const source = await openQuery(context.storage, {
-      namespace: { database: context.database, name },
-      filter: filterOf(query, collation),
-      query,
-      sort: undefined,
-      skip: 0,
-      limit: 0,
-      collation,
-      hint: hintOf(fields.hint),
-      breathe: () => context.operation.breathe(),
-    });
+    const source =
+      collection?.type === 'view'
+        ? await openPipeline(context, {
+            ...VIEW_OPTIONS,
+            collection: name,
+            stages: [Doc.of({ $match: query })],
+            collation: fields.collation,
+          })
+        : await openQuery(context.storage, {
+            namespace: { database: context.database, name },
+            filter: filterOf(query, collation),
+            query,
+            sort: undefined,
+            skip: 0,
+            limit: 0,
+            collation,
+            hint: hintOf(fields.hint),
+            breathe: () => context.operation.breathe(),
+          });
     let bytes = 0;
     const collect = distinctValues(fields.key);
     const add = (value: Value): void => {
@@ -53,8 +62,8 @@ export const distinct = defineCommand({
       if (bytes > ANSWER_BYTES_MAX) throw failed(17217, 'distinct too big, 16mb cap');
     };
     try {
-      for (let batch = await source?.nextRecords(); batch !== undefined; batch = await source?.nextRecords()) {
-        for (const { document } of batch) collect(document, 0, add);
+      for (let batch = await source?.next(); batch !== undefined; batch = await source?.next()) {
+        for (const document of batch) collect(document, 0, add);
       }
     } finally {
       source?.close();

@@ -9,6 +9,7 @@ import { Doc } from '../../../models/document/values.js';
 import { type CommandContext, collectionOf, defineCommand } from '../command.js';
 import { failed } from '../errors.js';
 import { any, bool, ignored, integer, object } from '../fields.js';
+import { openPipeline, VIEW_OPTIONS } from '../pipelines.js';
 import { collationOf, filterOf, hintOf, lookUp, projectionOf } from '../query-options.js';
 import { cursorDocument, cursorReply } from '../replies.js';
 import { isOplog, oplogTail, virtualDocuments } from '../virtual-collections.js';
@@ -70,6 +71,26 @@ export const find = defineCommand({
     if (sort !== undefined && !sort.has('$natural')) parseSort(sort);
     const filter = filterOf(query, collation, fields.let);
     const project = projectionOf(fields.projection, filter, collation, fields);
+    if (collection?.type === 'view') {
+      const stages: Doc[] = [Doc.of({ $match: query })];
+      if (sort !== undefined) stages.push(Doc.of({ $sort: sort }));
+      if (fields.skip !== undefined && fields.skip > 0) stages.push(Doc.of({ $skip: fields.skip }));
+      if (fields.limit !== undefined && fields.limit > 0) stages.push(Doc.of({ $limit: fields.limit }));
+      if (fields.projection !== undefined && !fields.projection.isEmpty)
+        stages.push(Doc.of({ $project: fields.projection }));
+      const view = await openPipeline(context, {
+        ...VIEW_OPTIONS,
+        collection: name,
+        stages,
+        collation: fields.collation,
+        variables: fields.let,
+      });
+      return cursorReply(context, new SourceStream(view), {
+        namespace: `${context.database}.${name}`,
+        batchSize: fields.batchSize,
+        singleBatch: fields.singleBatch === true,
+      });
+    }
     if (fields.tailable === true) return tail(context, { ...fields, name, collection, filter, project });
     const virtual = collection === undefined ? await virtualDocuments(context, name) : undefined;
     const list = virtual === undefined ? undefined : selectFrom(virtual, { ...fields, sort, filter, collation });
