@@ -133,10 +133,7 @@ export class Store {
     } catch (thrown) {
       const { message } = thrown as Error;
       if (message.includes('MDB_VERSION_MISMATCH')) throw new FormatError(`the store: ${message}`, { cause: thrown });
-      if (/MDB_(INVALID|CORRUPTED|PAGE_NOTFOUND|PANIC|BAD_DBI)/.test(message)) {
-        throw new CorruptionError(`the store is damaged: ${message}`, { cause: thrown });
-      }
-      throw thrown;
+      throw asDamage(thrown);
     }
   }
 
@@ -226,8 +223,20 @@ export class Store {
   }
 }
 
+/** LMDB's own words for pages that are not what they should be become {@link CorruptionError}. */
+function asDamage(thrown: unknown): unknown {
+  const { message } = thrown as Error;
+  if (!/MDB_(INVALID|CORRUPTED|PAGE_NOTFOUND|PANIC|BAD_DBI|BAD_TXN)/.test(message)) return thrown;
+  return new CorruptionError(`the store is damaged: ${message}`, { cause: thrown });
+}
+
 function read(table: Table, stored: Key, transaction: ReadTransaction | undefined): Buffer | undefined {
-  const bytes = table.getBinaryFast(stored, transaction === undefined ? undefined : { transaction });
+  let bytes: Uint8Array | undefined;
+  try {
+    bytes = table.getBinaryFast(stored, transaction === undefined ? undefined : { transaction });
+  } catch (thrown) {
+    throw asDamage(thrown);
+  }
   return bytes === undefined ? undefined : unpack(stored, bytes, table.lastSize);
 }
 
@@ -335,7 +344,11 @@ export class StoreCursor {
   private fetch(): void {
     this.queue = [];
     this.at = 0;
-    while (this.queue.length === 0 && !this.finished) this.fetchOnce();
+    try {
+      while (this.queue.length === 0 && !this.finished) this.fetchOnce();
+    } catch (thrown) {
+      throw asDamage(thrown);
+    }
     if (this.queue.length === 0 && this.empty !== undefined) {
       this.queue.push(this.empty);
       this.empty = undefined;
