@@ -186,5 +186,5 @@ export function cardinality(values: Registers): number {
   let z = registers * tau((registers - (histogram[hashBits + 1] ?? 0)) / registers);
   for (let j = hashBits; j >= 1; j--) z = 0.5 * (z + (histogram[j] ?? 0));
   z += registers * sigma((histogram[0] ?? 0) / registers);
-  return Math.round((0.72134752044448170368 * registers * registers) / z);
+  return Math.round((0.7213475204444817 * registers * registers) / z);
 }

@@ -8,6 +8,7 @@
 import { prefixEnd, readUint32, readUint48, uint32, uint48 } from '../../encoding/byte-strings.js';
 import type { Awaitable, Engine, Key, Transaction, View } from '../../engine/engine.js';
 import { AccessTable } from './access-table.js';
+import { AccountedTransaction, recordOverheadBytes } from './accounting.js';
 import { type Change, EventClass } from './changes.js';
 import { Database } from './database.js';
 import {
@@ -32,8 +33,6 @@ export interface StoreOptions {
   readonly databases: number;
 }
 
-/** What the engine keeps of a record beside key and value, about. */
-const recordOverheadBytes = 32;
 /** MEMORY USAGE adds up this many parts of a collection at most. */
 const partsCountedMax = 1_000_000;
 
@@ -63,6 +62,9 @@ export class KeyValueStore {
   /** DEBUG SET-ACTIVE-EXPIRE 0. */
   activeExpiry = true;
   expiredKeys = 0;
+  /** Bytes of all records, while {@link accountMemory} is on. */
+  dataBytes = 0;
+  private accounting = false;
   private changes: Change[] = [];
   private readonly listeners = new Set<ChangesListener>();
   private mapping: number[];
@@ -119,8 +121,10 @@ export class KeyValueStore {
       // Left by an earlier run of this body, or by a body that failed.
       if (this.changes.length !== 0) this.changes = [];
       database.index = index;
-      database.enter(tx, true);
+      const accounted = this.accounting ? new AccountedTransaction(tx) : undefined;
+      database.enter(accounted ?? tx, true);
       const value = body(database);
+      if (accounted !== undefined) this.dataBytes += accounted.delta;
       changes = this.changes;
       if (changes.length !== 0) {
         this.changes = [];
@@ -201,6 +205,32 @@ export class KeyValueStore {
     const physical = this.engine.read((view) => this.physicalDatabase(view, index));
     if (physical instanceof Promise) return physical.then((id) => this.engine.counter(keyCounter(id)));
     return this.engine.counter(keyCounter(physical));
+  }
+
+  /** Adds up the bytes of all records and follows them from then on, or stops following them. */
+  accountMemory(on: boolean): void {
+    if (on === this.accounting) return;
+    this.accounting = on;
+    this.dataBytes = 0;
+    if (!on) return;
+    const total = this.engine.read((view) => {
+      let bytes = 0;
+      for (const { key, value } of view.scan({ start: 'k', end: 'l' }))
+        bytes += key.length + value.length + recordOverheadBytes;
+      return bytes;
+    });
+    if (total instanceof Promise) {
+      total.then(
+        (bytes) => {
+          this.dataBytes += bytes;
+        },
+        () => {},
+      );
+    } else this.dataBytes = total;
+  }
+
+  get accountsMemory(): boolean {
+    return this.accounting;
   }
 
   /** Logical databases with the counters of their keys, and of their keys with a deadline. */
@@ -339,14 +369,19 @@ export class KeyValueStore {
   }
 
   private collectSome(): Awaitable<boolean> {
-    return this.engine.write((tx) => {
+    return this.engine.write((plain) => {
+      const tx = this.accounting ? new AccountedTransaction(plain) : plain;
+      const finish = (): true => {
+        if (tx instanceof AccountedTransaction) this.dataBytes += tx.delta;
+        return true;
+      };
       const range = { start: garbagePrefix, end: prefixEnd(garbagePrefix) };
       for (const { key } of tx.scan(range, { limit: 1 })) {
         const kind = key[garbagePrefix.length];
         const id = key.slice(garbagePrefix.length + 1);
         const finished = kind === 'c' ? this.deleteParts(tx, id) : this.deleteDatabase(tx, readUint32(id, 0));
         if (finished) tx.delete(key);
-        return true;
+        return finish();
       }
       return false;
     });

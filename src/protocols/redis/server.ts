@@ -13,6 +13,7 @@ import { Client } from './client.js';
 import type { Command } from './command.js';
 import { RedisError } from './errors.js';
 import { LatencyEvents } from './latency.js';
+import { MemoryLimit } from './memory-limit.js';
 import { Monitors } from './monitors.js';
 import { KeyspaceNotifications } from './notifications.js';
 import { Pause } from './pause.js';
@@ -95,6 +96,7 @@ export class RedisServer implements Protocol {
   readonly accessDenied = { auth: 0, command: 0, key: 0, channel: 0 };
   readonly access: AccessControl;
   readonly tracking: Tracking;
+  readonly memoryLimit: MemoryLimit;
   /** Features that may refuse a command add themselves here, in Redis' order of refusals. */
   readonly gates: Gate[] = [];
   /** Letters that features add to a client's flags in CLIENT LIST. */
@@ -126,6 +128,8 @@ export class RedisServer implements Protocol {
     });
     this.access = new AccessControl(this, options.users);
     this.tracking = new Tracking(this);
+    this.memoryLimit = new MemoryLimit(this);
+    this.followThresholds();
     const notifications = new KeyspaceNotifications(this);
     this.stopFollowing = this.store.follow((changes) => {
       this.blocking.noteChanges(changes);
@@ -315,9 +319,39 @@ export class RedisServer implements Protocol {
   /** Bytes of stored data, in memory and on disk, as maxmemory counts them. */
   usedMemory(): number {
     const { memtableBytes, storedBytes } = this.store.engine.statistics();
-    const used = (memtableBytes ?? 0) + (storedBytes ?? 0) || process.memoryUsage.rss();
+    const used = this.store.accountsMemory
+      ? this.store.dataBytes
+      : (memtableBytes ?? 0) + (storedBytes ?? 0) || process.memoryUsage.rss();
     this.peak = Math.max(this.peak, used);
     return used;
+  }
+
+  /** The sizes at which collections leave their small encodings, as CONFIG SET changes them. */
+  private followThresholds(): void {
+    const { settings } = this;
+    const { thresholds } = this.store;
+    const apply = (): void => {
+      thresholds.hashEntries = settings.number('hash-max-listpack-entries');
+      thresholds.hashValueBytes = settings.number('hash-max-listpack-value');
+      thresholds.zsetEntries = settings.number('zset-max-listpack-entries');
+      thresholds.zsetValueBytes = settings.number('zset-max-listpack-value');
+      thresholds.setIntsetEntries = settings.number('set-max-intset-entries');
+      thresholds.setListpackEntries = settings.number('set-max-listpack-entries');
+      thresholds.setListpackValueBytes = settings.number('set-max-listpack-value');
+      thresholds.listSize = settings.number('list-max-listpack-size');
+    };
+    for (const name of [
+      ...[
+        'hash-max-listpack-entries',
+        'hash-max-listpack-value',
+        'zset-max-listpack-entries',
+        'zset-max-listpack-value',
+      ],
+      ...['set-max-intset-entries', 'set-max-listpack-entries', 'set-max-listpack-value', 'list-max-listpack-size'],
+    ]) {
+      settings.onChange(name, apply);
+    }
+    apply();
   }
 
   peakMemory(): number {
