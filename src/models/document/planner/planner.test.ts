@@ -91,8 +91,9 @@ class Chance {
     const key = new Doc();
     for (let n = this.below(3); n >= 0; n--) key.set(this.path(), this.pick([1, -1]));
     const spec = Doc.of({ key, name: `index${i}` });
-    if (this.below(4) === 0) spec.append('sparse', true);
-    else if (this.below(4) === 0) spec.append('partialFilterExpression', plainDocument({ y: { $gte: 1 } }));
+    const kind = this.below(4);
+    if (kind === 0) spec.append('sparse', true);
+    if (kind === 1) spec.append('partialFilterExpression', plainDocument({ y: { $gte: 1 } }));
     return spec;
   }
 }

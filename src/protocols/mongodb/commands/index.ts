@@ -21,6 +21,7 @@ import { insert } from './insert.js';
 import { killCursors } from './kill-cursors.js';
 import { listCollections } from './list-collections.js';
 import { listDatabases } from './list-databases.js';
+import { MAINTENANCE_COMMANDS } from './maintenance.js';
 import { ping } from './ping.js';
 import { renameCollection } from './rename-collection.js';
 import { REPLICATION_COMMANDS } from './replication.js';
@@ -66,6 +67,7 @@ export const COMMANDS: readonly Command[] = [
   validate,
   serverStatus,
   ...ADMINISTRATION_COMMANDS,
+  ...MAINTENANCE_COMMANDS,
   ...REPLICATION_COMMANDS,
   ...AUTHENTICATION_COMMANDS,
   ...USER_COMMANDS,
