@@ -8,6 +8,7 @@ import { clientCommands } from './client.js';
 import { commandCommands } from './command.js';
 import { configCommands } from './config.js';
 import { connectionCommands } from './connection.js';
+import { debugCommands } from './debug.js';
 import { dumpCommands } from './dump.js';
 import { functionCommands } from './functions.js';
 import { geoCommands } from './geo.js';
@@ -40,6 +41,7 @@ export const commandFamilies: readonly Commands[] = [
   transactionCommands,
   keyCommands,
   dumpCommands,
+  debugCommands,
   sortCommands,
   stringCommands,
   bitmapCommands,

@@ -332,6 +332,20 @@ function waitAof(c: CommandContext): void | Promise<void> {
 const moduleRefused =
   'ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.';
 
+const clusterSubcommands = [
+  ...[
+    'addslots',
+    'addslotsrange',
+    'bumpepoch',
+    'count-failure-reports',
+    'countkeysinslot',
+    'delslots',
+    'delslotsrange',
+  ],
+  ...['failover', 'flushslots', 'forget', 'getkeysinslot', 'help', 'info', 'keyslot', 'links', 'meet', 'myid', 'nodes'],
+  ...['replicas', 'replicate', 'reset', 'saveconfig', 'set-config-epoch', 'setslot', 'shards', 'slaves', 'slots'],
+];
+
 export const serverCommands: Commands = {
   info,
   time,
@@ -366,13 +380,7 @@ export const serverCommands: Commands = {
   role,
   replicaof: replicaOf,
   slaveof: replicaOf,
-  'cluster|info': clusterDisabled,
-  'cluster|slots': clusterDisabled,
-  'cluster|shards': clusterDisabled,
-  'cluster|nodes': clusterDisabled,
-  'cluster|myid': clusterDisabled,
-  'cluster|keyslot': clusterDisabled,
-  'cluster|help': clusterDisabled,
+  ...Object.fromEntries(clusterSubcommands.map((name) => [`cluster|${name}`, clusterDisabled])),
   readonly: clusterDisabled,
   readwrite: clusterDisabled,
   asking: clusterDisabled,
