@@ -146,7 +146,7 @@ export async function dispatch(server: MongodbServer, client: Client, request: C
   } catch (thrown) {
     if (isEngineSignal(thrown)) throw thrown;
     const error = asMongoError(thrown);
-    const labels = errorLabels(error, command, envelope, session);
+    const labels = errorLabels(error, command, envelope, session, followsChanges(server, request.body));
     await entry?.fail(error);
     if (command !== undefined) finish(server, client, command, operation, true);
     return { document: withClocks(server, errorReply(error, labels)), repeat: false };
@@ -168,6 +168,17 @@ function waitsForDisk({ writeConcern }: Envelope): boolean {
 function namespaceOf(database: string, body: Doc): string {
   const subject = body.at(0);
   return typeof subject === 'string' ? `${database}.${subject}` : `${database}.$cmd`;
+}
+
+/** Opens a change stream, or takes from one (or from a cursor that is gone, and may have been one). */
+function followsChanges(server: MongodbServer, body: Doc): boolean {
+  const subject = body.at(0);
+  if (body.nameAt(0) === 'getMore') {
+    return typeof subject === 'bigint' && server.cursors.get(subject)?.resumeToken !== undefined;
+  }
+  const pipeline = body.nameAt(0) === 'aggregate' ? body.get('pipeline') : undefined;
+  const stage = isArrayValue(pipeline) ? pipeline[0] : undefined;
+  return stage instanceof Doc && stage.nameAt(0) === '$changeStream';
 }
 
 function userKey(client: Client): string | undefined {

@@ -103,7 +103,8 @@ class MongodbConnection implements ConnectionHandler {
         }
       }
     } catch (thrown) {
-      if (!(thrown instanceof BrokenStream)) throw thrown;
+      // Whatever a request does, it ends its own connection at most.
+      if (!(thrown instanceof BrokenStream)) this.server.options.onError?.(thrown);
       this.connection.destroy();
     } finally {
       this.running = false;

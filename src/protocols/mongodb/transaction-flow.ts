@@ -195,6 +195,7 @@ export function errorLabels(
   command: Command | undefined,
   envelope: Envelope | undefined,
   session: Session | undefined,
+  followsChanges: boolean,
 ): string[] {
   const given = error.details?.errorLabels;
   if (isArrayValue(given as never)) return given as string[];
@@ -207,8 +208,6 @@ export function errorLabels(
   }
   const retryable = envelope?.txnNumber !== undefined && (!inTransaction || ENDS.has(command?.name ?? ''));
   if (retryable && RETRYABLE.has(error.code)) labels.push('RetryableWriteError');
-  if ((command?.name === 'getMore' || command?.name === 'aggregate') && !inTransaction && RESUMABLE.has(error.code)) {
-    labels.push('ResumableChangeStreamError');
-  }
+  if (followsChanges && !inTransaction && RESUMABLE.has(error.code)) labels.push('ResumableChangeStreamError');
   return labels;
 }
