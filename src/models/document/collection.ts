@@ -6,7 +6,8 @@ import { Doc } from './bson/document.js';
 import { isArrayValue, type Value } from './bson/types.js';
 import type { CollectionType } from './catalog.js';
 import { type Collation, parseCollation, sameCollation } from './collation.js';
-import type { Index } from './indexes/index.js';
+import { encodeDocument } from './bson/encode.js';
+import { Index } from './indexes/index.js';
 import { type CollectionId, type RecordKey, recordPrefix } from './keys.js';
 import { numberOf, truthOf } from './scalars.js';
 
@@ -91,7 +92,15 @@ export class Collection {
 
   /** The ready, visible indexes a query may use. */
   usable(): Index[] {
-    return this.indexes.filter(({ ready, hidden }) => ready && !hidden);
+    const usable = this.indexes.filter(({ ready, hidden }) => ready && !hidden);
+    // A clustered collection has no index on _id: its documents lie in that order.
+    if (this.clustered && this.idIndex === undefined) usable.unshift(clusteredIndex());
+    return usable;
+  }
+
+  /** A document can be found by the key of its `_id`. */
+  get findsById(): boolean {
+    return !this.insertionOrder || this.idIndex !== undefined;
   }
 
   indexNamed(name: string): Index | undefined {
@@ -122,6 +131,10 @@ export class Collection {
       this.nextIndex,
     );
   }
+}
+
+function clusteredIndex(): Index {
+  return new Index(0, encodeDocument(Doc.of({ v: 2, key: Doc.of({ _id: 1 }), name: '_id_', unique: true, clustered: true })), true);
 }
 
 function documentIn(options: Doc, name: string): Doc | undefined {

@@ -103,7 +103,8 @@ export async function changeFirst<T>(
 async function usesIdKeys(storage: Storage, target: TargetQuery): Promise<boolean> {
   const { database, name } = target.namespace;
   const collection = await storage.read((view) => storage.store.catalog.find(view, database, name));
-  return collection === undefined || collection.sharesCollation(target.collation) || target.collation === undefined;
+  if (collection === undefined) return true;
+  return collection.findsById && (target.collation === undefined || collection.sharesCollation(target.collation));
 }
 
 function find(scope: WriteScope, { database, name }: Namespace): Collection | undefined {

@@ -161,3 +161,22 @@ describe('special indexes', () => {
     await expect(db.collection('large').insertOne({})).rejects.toMatchObject({ code: 166 });
   });
 });
+
+describe('special collections', () => {
+  test('time series take measurements with a time', async () => {
+    const series = await db.createCollection('weather', { timeseries: { timeField: 'at', metaField: 'station' } });
+    await series.insertMany([1, 2, 3].map((n) => ({ at: new Date(n * 1000), station: 'x', n })));
+    await expect(series.insertOne({ n: 4 })).rejects.toMatchObject({ code: 2 });
+    expect(await series.find({ n: { $gt: 1 } }).toArray()).toHaveLength(2);
+    expect((await db.listCollections({ name: 'weather' }).toArray())[0]).toMatchObject({ type: 'timeseries' });
+    expect(await series.deleteMany({ station: 'x' })).toMatchObject({ deletedCount: 3 });
+  });
+
+  test('clustered collections find by _id', async () => {
+    const ids = await db.createCollection<{ _id: number }>('clustered', { clusteredIndex: { key: { _id: 1 }, unique: true } });
+    await ids.insertMany([{ _id: 2 }, { _id: 1 }]);
+    await expect(ids.insertOne({ _id: 2 })).rejects.toMatchObject({ code: 11000 });
+    expect((await ids.find({ _id: 2 }).explain('executionStats')).executionStats).toMatchObject({ totalDocsExamined: 1 });
+    expect(await ids.indexes()).toMatchObject([{ key: { _id: 1 }, clustered: true }]);
+  });
+});

@@ -99,6 +99,11 @@ export class Index {
     return this.unique || this.prepareUnique;
   }
 
+  /** Of a wildcard index: which paths it has. */
+  get wildcardScope(): WildcardScope | undefined {
+    return this.wildcard;
+  }
+
   /** Of a text index. */
   get textOptions(): TextIndexOptions | undefined {
     return this.text;

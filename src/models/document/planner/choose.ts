@@ -13,15 +13,16 @@ import type { Collection } from '../collection.js';
 import { badValue, DocumentError } from '../errors.js';
 import type { Index } from '../indexes/index.js';
 import { termKey } from '../indexes/text-keys.js';
+import { wildcardPathKey } from '../indexes/wildcard-keys.js';
 import { indexPrefix, rangeOf } from '../keys.js';
 import type { Filter } from '../query/filter.js';
-import type { Predicate } from '../query/predicate.js';
+import type { FieldPredicate, Predicate } from '../query/predicate.js';
 import { multikeyOf } from '../records.js';
 import { numberOf } from '../scalars.js';
-import { Doc } from '../values.js';
+import { Doc, isArrayValue, type Value } from '../values.js';
 import { partialImplied } from './implies.js';
-import { conjuncts, type IndexBounds, indexBounds, type KeyRange, keyRanges } from './index-bounds.js';
-import { isEverything } from './intervals.js';
+import { conjuncts, type IndexBounds, indexBounds, isFieldPredicate, type KeyRange, keyRanges } from './index-bounds.js';
+import { boundsOf, isEverything } from './intervals.js';
 import type { Access, CollectionScan, IndexScan, QueryPlan } from './plan.js';
 import { type Ranking, rankingOf } from './ranking.js';
 
@@ -161,6 +162,7 @@ function hinted(view: View, shape: QueryShape, index: Index): QueryPlan {
 function candidatesOf(view: View, shape: QueryShape, predicate: Predicate): Candidate[] {
   const found: Candidate[] = [];
   for (const index of shape.collection.usable()) {
+    if (index.kind === 'wildcard') found.push(...wildcardCandidates(shape.collection, index, predicate, shape.collation));
     if (index.kind !== 'plain' && index.kind !== 'hashed') continue;
     if (index.partialFilter !== undefined && !partialImplied(predicate, index)) continue;
     const candidate = candidateOf(view, shape, index, predicate);
@@ -171,6 +173,40 @@ function candidatesOf(view: View, shape: QueryShape, predicate: Predicate): Cand
     found.push(candidate);
   }
   return found.length < 2 ? found : found.map((candidate) => ({ ...candidate, cost: probe(view, candidate.access) }));
+}
+
+/** A wildcard index serves one condition on a path: it has the path before each value. */
+function wildcardCandidates(
+  collection: Collection,
+  index: Index,
+  predicate: Predicate,
+  queryCollation: Collation | undefined,
+): Candidate[] {
+  const scope = index.wildcardScope;
+  if (scope === undefined || index.parts.length !== 1 || index.partialFilter !== undefined) return [];
+  const prefix = indexPrefix(collection.id, index.id);
+  return conjuncts(predicate).flatMap((child): Candidate[] => {
+    if (!isFieldPredicate(child) || !isScalar(child)) return [];
+    const path = Buffer.from(child.path, 'utf8').latin1Slice();
+    // Positions in arrays are no part of the indexed paths.
+    if (!scope.includes(path) || /(^|\.)[0-9]+(\.|$)/.test(path)) return [];
+    const own = boundsOf(child, { indexCollation: index.collation, queryCollation });
+    if (own === undefined || index.parts[0]?.descending === true) return [];
+    const ranges = own.intervals.map(({ start, end }): KeyRange => {
+      const before = prefix + wildcardPathKey(path);
+      return { start: before + start, end: before + end, points: 0 };
+    });
+    const bounds: IndexBounds = { index, fields: [own], answered: new Set(), points: 0, bounded: true };
+    const access: IndexScan = { stage: 'IXSCAN', bounds, ranges, reverse: false, multikey: [1] };
+    return [{ access, bounds, ordered: false, cost: 0 }];
+  });
+}
+
+/** Compared with values that stand in a wildcard index: no null (missing paths have no key), documents or arrays. */
+function isScalar(child: FieldPredicate): boolean {
+  const scalar = (value: Value): boolean => value !== null && !(value instanceof Doc) && !isArrayValue(value);
+  if (child.op === 'in') return child.patterns.length === 0 && child.values.every(scalar);
+  return 'value' in child && scalar(child.value);
 }
 
 function admitsMissing(bounds: IndexBounds): boolean {

@@ -88,6 +88,7 @@ class Chance {
   }
 
   index(i: number): Doc {
+    if (this.below(6) === 0) return Doc.of({ key: Doc.of({ '$**': 1 }), name: `index${i}` });
     const key = new Doc();
     for (let n = this.below(3); n >= 0; n--) key.set(this.path(), this.pick([1, -1]));
     const spec = Doc.of({ key, name: `index${i}` });
