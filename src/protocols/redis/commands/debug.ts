@@ -57,7 +57,7 @@ function protocol(c: CommandContext): void {
       reply.integer(12345);
       return;
     case 'double':
-      reply.double(3.141);
+      reply.double(3141 / 1000);
       return;
     case 'null':
       reply.null();
