@@ -3,10 +3,10 @@
  */
 
 import { Doc } from './bson/document.js';
+import { encodeDocument } from './bson/encode.js';
 import { isArrayValue, type Value } from './bson/types.js';
 import type { CollectionType } from './catalog.js';
 import { type Collation, parseCollation, sameCollation } from './collation.js';
-import { encodeDocument } from './bson/encode.js';
 import { Index } from './indexes/index.js';
 import { type CollectionId, type RecordKey, recordPrefix } from './keys.js';
 import { numberOf, truthOf } from './scalars.js';
@@ -134,7 +134,11 @@ export class Collection {
 }
 
 function clusteredIndex(): Index {
-  return new Index(0, encodeDocument(Doc.of({ v: 2, key: Doc.of({ _id: 1 }), name: '_id_', unique: true, clustered: true })), true);
+  return new Index(
+    0,
+    encodeDocument(Doc.of({ v: 2, key: Doc.of({ _id: 1 }), name: '_id_', unique: true, clustered: true })),
+    true,
+  );
 }
 
 function documentIn(options: Doc, name: string): Doc | undefined {

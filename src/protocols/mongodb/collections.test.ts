@@ -173,10 +173,14 @@ describe('special collections', () => {
   });
 
   test('clustered collections find by _id', async () => {
-    const ids = await db.createCollection<{ _id: number }>('clustered', { clusteredIndex: { key: { _id: 1 }, unique: true } });
+    const ids = await db.createCollection<{ _id: number }>('clustered', {
+      clusteredIndex: { key: { _id: 1 }, unique: true },
+    });
     await ids.insertMany([{ _id: 2 }, { _id: 1 }]);
     await expect(ids.insertOne({ _id: 2 })).rejects.toMatchObject({ code: 11000 });
-    expect((await ids.find({ _id: 2 }).explain('executionStats')).executionStats).toMatchObject({ totalDocsExamined: 1 });
+    expect((await ids.find({ _id: 2 }).explain('executionStats')).executionStats).toMatchObject({
+      totalDocsExamined: 1,
+    });
     expect(await ids.indexes()).toMatchObject([{ key: { _id: 1 }, clustered: true }]);
   });
 });

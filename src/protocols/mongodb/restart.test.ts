@@ -67,7 +67,10 @@ describe('an index', () => {
       }
       await built;
       const scanned = await things.find().hint({ $natural: 1 }).toArray();
-      const indexed = await things.find({ n: { $gt: Number.NEGATIVE_INFINITY } }).hint({ n: 1 }).toArray();
+      const indexed = await things
+        .find({ n: { $gt: Number.NEGATIVE_INFINITY } })
+        .hint({ n: 1 })
+        .toArray();
       expect(indexed).toHaveLength(scanned.length);
       expect(indexed.map(({ n }) => n)).toEqual(scanned.map(({ n }) => n).sort((a, b) => a - b));
     } finally {

@@ -28,7 +28,10 @@ describe('a driver', () => {
   test('connects to the set, pings and inserts', async () => {
     const client = await server.connect();
     expect(await client.db('a').command({ ping: 1 })).toMatchObject({ ok: 1 });
-    const { insertedCount } = await client.db('a').collection('b').insertMany([{ a: 1 }, { a: 2 }]);
+    const { insertedCount } = await client
+      .db('a')
+      .collection('b')
+      .insertMany([{ a: 1 }, { a: 2 }]);
     expect(insertedCount).toBe(2);
   });
 
@@ -97,7 +100,9 @@ describe('OP_MSG', () => {
     const hello = await connection.next();
     expect(hello?.document).toMatchObject({ setName: 'rs0', isWritablePrimary: true, maxWireVersion: 21 });
     const { topologyVersion } = hello?.document ?? {};
-    connection.write(message([bodySection({ hello: 1, topologyVersion, maxAwaitTimeMS: 20, $db: 'admin' })], 1 << 16, 9));
+    connection.write(
+      message([bodySection({ hello: 1, topologyVersion, maxAwaitTimeMS: 20, $db: 'admin' })], 1 << 16, 9),
+    );
     const first = await connection.next();
     const second = await connection.next();
     expect(first).toMatchObject({ flags: 2, responseTo: 9 });
@@ -156,7 +161,8 @@ describe('damaged messages', () => {
     const connection = await RawConnection.open(server.port);
     for (let i = 0; i < 50; i++) {
       const bytes = message([ping]);
-      for (let n = 0; n < 5; n++) bytes[4 + Math.floor(Math.random() * (bytes.length - 4))] = Math.floor(Math.random() * 256);
+      for (let n = 0; n < 5; n++)
+        bytes[4 + Math.floor(Math.random() * (bytes.length - 4))] = Math.floor(Math.random() * 256);
       connection.write(bytes);
     }
     connection.close();

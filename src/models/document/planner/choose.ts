@@ -21,7 +21,14 @@ import { multikeyOf } from '../records.js';
 import { numberOf } from '../scalars.js';
 import { Doc, isArrayValue, type Value } from '../values.js';
 import { partialImplied } from './implies.js';
-import { conjuncts, type IndexBounds, indexBounds, isFieldPredicate, type KeyRange, keyRanges } from './index-bounds.js';
+import {
+  conjuncts,
+  type IndexBounds,
+  indexBounds,
+  isFieldPredicate,
+  type KeyRange,
+  keyRanges,
+} from './index-bounds.js';
 import { boundsOf, isEverything } from './intervals.js';
 import type { Access, CollectionScan, IndexScan, QueryPlan } from './plan.js';
 import { type Ranking, rankingOf } from './ranking.js';
@@ -162,7 +169,8 @@ function hinted(view: View, shape: QueryShape, index: Index): QueryPlan {
 function candidatesOf(view: View, shape: QueryShape, predicate: Predicate): Candidate[] {
   const found: Candidate[] = [];
   for (const index of shape.collection.usable()) {
-    if (index.kind === 'wildcard') found.push(...wildcardCandidates(shape.collection, index, predicate, shape.collation));
+    if (index.kind === 'wildcard')
+      found.push(...wildcardCandidates(shape.collection, index, predicate, shape.collation));
     if (index.kind !== 'plain' && index.kind !== 'hashed') continue;
     if (index.partialFilter !== undefined && !partialImplied(predicate, index)) continue;
     const candidate = candidateOf(view, shape, index, predicate);

@@ -1,6 +1,7 @@
 import { SourceStream } from '../../../models/document/cursor.js';
 import { compileFilter } from '../../../models/document/query/filter.js';
-import { Doc, type Value } from '../../../models/document/values.js';
+import { compileProjection } from '../../../models/document/query/projection.js';
+import { Doc, encodeDocument } from '../../../models/document/values.js';
 import { openChangeStream } from '../change-stream-stage.js';
 import { type CommandContext, defineCommand } from '../command.js';
 import { failed } from '../errors.js';
@@ -83,12 +84,36 @@ async function changeStream(
   stages: readonly Doc[],
   options: CursorOptions,
 ): Promise<Doc> {
-  const filters = stages.flatMap((stage) => {
-    const match: Value | undefined = stage.get('$match');
-    return match instanceof Doc ? [compileFilter(match)] : [];
+  const steps = stages.map(eventStep);
+  const stream = await openChangeStream(context, specification, collection, async (events) => {
+    let given: readonly Buffer[] = events;
+    for (const step of steps) given = step(given);
+    return given;
   });
-  const stream = await openChangeStream(context, specification, collection, async (events) =>
-    events.filter((event) => filters.every((filter) => filter.matches(event))),
-  );
   return cursorReply(context, stream, { ...options, awaitData: true, resumeToken: () => stream.resumeToken() });
+}
+
+/** Stages behind `$changeStream`; an event must keep its `_id`, or the stream could not be resumed (280). */
+function eventStep(stage: Doc): (events: readonly Buffer[]) => readonly Buffer[] {
+  const name = stage.nameAt(0) ?? '';
+  const specification = stage.at(0);
+  if (name === '$match' && specification instanceof Doc) {
+    const filter = compileFilter(specification);
+    return (events) => events.filter((event) => filter.matches(event));
+  }
+  if (name === '$project' && specification instanceof Doc) {
+    const projection = compileProjection(specification, { aggregation: true });
+    return (events) =>
+      events.map((event) => {
+        const projected = projection.apply(Doc.fromBytes(event));
+        if (!projected.has('_id')) {
+          throw failed(
+            280,
+            'Encountered an event whose _id field, which contains the resume token, was modified by the pipeline. Modifying the _id field of an event makes it impossible to resume the stream from that point. Only transformations that retain the unmodified _id field are allowed.',
+          );
+        }
+        return encodeDocument(projected);
+      });
+  }
+  throw failed(20, `${name} is not permitted in a $changeStream pipeline`);
 }

@@ -7,7 +7,7 @@ import { insertDocuments } from '../../../models/document/inserts.js';
 import { rangeOf } from '../../../models/document/keys.js';
 import { plainDocument } from '../../../models/document/plain.js';
 import { Doc } from '../../../models/document/values.js';
-import { collectionOf, type Command, type CommandContext, defineCommand } from '../command.js';
+import { type Command, type CommandContext, collectionOf, defineCommand } from '../command.js';
 import { failed } from '../errors.js';
 import { any, bool, integer, object, required, string, strings } from '../fields.js';
 import { lookUp } from '../query-options.js';
@@ -22,7 +22,11 @@ const compact = defineCommand({
   fields: { force: bool(), freeSpaceTargetMB: any(), dryRun: any() },
   actions: ['compact'],
   async run(context, fields) {
-    if (fields.force !== true) throw failed(20, 'will not run compact on an active replica set primary as this is a slow blocking operation. use force:true to force');
+    if (fields.force !== true)
+      throw failed(
+        20,
+        'will not run compact on an active replica set primary as this is a slow blocking operation. use force:true to force',
+      );
     if ((await lookUp(context, collectionOf(context))) === undefined) throw failed(26, 'collection does not exist');
     return Doc.of({ bytesFreed: 0n });
   },
@@ -44,7 +48,13 @@ const dbHash = defineCommand({
     const all = createHash('md5');
     const capped: string[] = [];
     for (const collection of collections) {
-      if (collection.type === 'view' || (fields.collections !== undefined && fields.collections.length > 0 && !fields.collections.includes(collection.name))) continue;
+      if (
+        collection.type === 'view' ||
+        (fields.collections !== undefined &&
+          fields.collections.length > 0 &&
+          !fields.collections.includes(collection.name))
+      )
+        continue;
       if (collection.capped) capped.push(collection.name);
       const hash = createHash('md5');
       for await (const document of documentsOf(context, collection.prefix)) hash.update(document);
@@ -52,7 +62,14 @@ const dbHash = defineCommand({
       hashes.append(collection.name, digest);
       all.update(digest);
     }
-    return plainDocument({ host: hostname(), collections: hashes, capped, uuids: {}, md5: all.digest('hex'), timeMillis: Date.now() - started });
+    return plainDocument({
+      host: hostname(),
+      collections: hashes,
+      capped,
+      uuids: {},
+      md5: all.digest('hex'),
+      timeMillis: Date.now() - started,
+    });
   },
 });
 
@@ -77,11 +94,21 @@ async function copyToCapped(context: CommandContext, from: string, to: string, s
   const options = Doc.of({ capped: true, size: Math.ceil(size / CAPPED_BYTES_STEP) * CAPPED_BYTES_STEP });
   await storage.write((scope) => {
     if (scope.store.catalog.find(scope.tx, database, to) !== undefined) throw failed(48, 'target collection exists');
-    createCollection(scope, { database, name: to, type: 'collection', options, indexes: [{ spec: idIndexSpec(), ready: true }] });
+    createCollection(scope, {
+      database,
+      name: to,
+      type: 'collection',
+      options,
+      indexes: [{ spec: idIndexSpec(), ready: true }],
+    });
   });
   let chunk: Doc[] = [];
   const flush = async (): Promise<void> => {
-    await insertDocuments(storage, { database, name: to }, chunk, { ordered: true, bypassValidation: true, breathe: () => context.operation.breathe() });
+    await insertDocuments(storage, { database, name: to }, chunk, {
+      ordered: true,
+      bypassValidation: true,
+      breathe: () => context.operation.breathe(),
+    });
     chunk = [];
   };
   for await (const document of documentsOf(context, source.prefix)) {

@@ -52,7 +52,10 @@ export class RawConnection {
           opCode,
           flags: frame.readInt32LE(16),
           frame,
-          document: opCode === 2012 ? {} : deserialize(frame.subarray(opCode === 1 ? 36 : 21), { allowObjectSmallerThanBufferSize: true }),
+          document:
+            opCode === 2012
+              ? {}
+              : deserialize(frame.subarray(opCode === 1 ? 36 : 21), { allowObjectSmallerThanBufferSize: true }),
         };
       }
       if (this.ended) return undefined;
