@@ -73,7 +73,6 @@ function bitRange(start: number, end: number, byBit: boolean, bytes: number): { 
   const total = byBit ? bytes * 8 : bytes;
   let from = start < 0 ? Math.max(0, total + start) : start;
   let to = end < 0 ? Math.max(0, total + end) : end;
-  if (start < 0 && end < 0 && start > end) return undefined;
   to = Math.min(to, total - 1);
   if (from > to) return undefined;
   if (!byBit) {
@@ -120,7 +119,8 @@ function bitcount(c: CommandContext): void {
   const start = ranged ? request.integer(2) : 0;
   const end = ranged ? request.integer(3) : -1;
   const byBit = request.count === 5 && readUnit(c, 4);
-  const range = bitRange(start, end, byBit, found.bytes.length - found.start);
+  const reversed = start < 0 && end < 0 && start > end;
+  const range = reversed ? undefined : bitRange(start, end, byBit, found.bytes.length - found.start);
   reply.integer(range === undefined ? 0 : countBits(found.bytes, found.start, range.from, range.to));
 }
 
