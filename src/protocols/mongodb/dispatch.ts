@@ -75,6 +75,8 @@ export interface CommandReply {
   readonly document: Doc;
   /** Another reply follows without another request. */
   readonly repeat: boolean;
+  /** Leaves only after what it tells of is on disk. */
+  readonly durable?: boolean;
   /** The connection ends without this reply. */
   readonly close?: boolean;
 }
@@ -136,13 +138,13 @@ export async function dispatch(server: MongodbServer, client: Client, request: C
             (field) => field === name || ENVELOPE_NAMES.has(field),
           );
     const reply = await command.run(context, fields);
-    if (command.writes === true && waitsForDisk(envelope)) server.mustSync = true;
     await entry.leave();
     const concern = unsatisfiedWriteConcern(command, envelope);
     if (concern !== undefined && !reply.has('writeConcernError')) reply.append('writeConcernError', concern);
     finish(server, client, command, operation, false);
     const document = reply.has('ok') ? reply : reply.append('ok', doubleValue(1));
-    return { document: withClocks(server, document), repeat: context.repeat };
+    const durable = command.writes === true && waitsForDisk(envelope);
+    return { document: withClocks(server, document), repeat: context.repeat, durable };
   } catch (thrown) {
     if (isEngineSignal(thrown)) throw thrown;
     const error = asMongoError(thrown);

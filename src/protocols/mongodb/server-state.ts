@@ -44,7 +44,7 @@ export class MongodbServer {
   /** Changes when the server starts: drivers tell restarts by it. */
   readonly processId = ObjectId.generate();
   readonly startedAtMs = Date.now();
-  /** A reply of this turn waits for the disk. */
+  /** A reply that was written in this turn waits for the disk. */
   mustSync = false;
   /** By database; see the profile command. */
   readonly profiling = new Map<string, { level: number; slowms: number; sampleRate: number }>();

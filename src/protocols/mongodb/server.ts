@@ -139,6 +139,7 @@ class MongodbConnection implements ConnectionHandler {
       }
       if (request.moreToCome || this.connection.closed) return;
       const more = reply.repeat && request.exhaustAllowed;
+      if (reply.durable === true) this.server.mustSync = true;
       responseTo = this.sendMsg({ ...request, requestId: responseTo }, reply.document, more);
       if (!more) return;
     }

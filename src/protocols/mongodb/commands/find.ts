@@ -65,6 +65,9 @@ export const find = defineCommand({
     if (fields.awaitData === true && fields.tailable !== true) {
       throw failed(9, "Cannot set 'awaitData' without also setting 'tailable'");
     }
+    if ((fields.min !== undefined || fields.max !== undefined) && hintOf(fields.hint) === undefined) {
+      throw failed(51173, 'When using min()/max() a hint of which index to use must be provided');
+    }
     const collation = collationOf(fields.collation, collection);
     const query = fields.filter ?? new Doc();
     const sort = fields.sort === undefined || fields.sort.isEmpty ? undefined : fields.sort;
