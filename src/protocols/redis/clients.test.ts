@@ -31,7 +31,7 @@ describe('ioredis', () => {
     await client.rpush('l', 'x', 'y', 'z');
     expect(await client.lrange('l', 0, -1)).toEqual(['x', 'y', 'z']);
     await client.zadd('z', 2, 'two', 1, 'one');
-    expect(await client.zrange('z', 0, -1, 'WITHSCORES')).toEqual(['one', '1', 'two', '2']);
+    expect(await client.zrange('z', '0', '-1', 'WITHSCORES')).toEqual(['one', '1', 'two', '2']);
     await client.sadd('set', 'm');
     expect(await client.sismember('set', 'm')).toBe(1);
     const id = await client.xadd('x', '*', 'f', 'v');
