@@ -151,7 +151,7 @@ export const REPLICATION_COMMANDS: readonly Command[] = [
   status,
   config,
   refused('replSetInitiate', 'refused: the set is there already', 23, 'already initialized'),
-  refused('replSetStepDown', 'refused: nobody else could be primary', 189, 'No electable secondaries caught up'),
+  refused('replSetStepDown', 'refused: nobody else could be primary', 262, 'No electable secondaries caught up'),
   accepted('replSetReconfig', 'accepts a configuration, which changes nothing'),
   accepted('replSetFreeze', 'there is nobody to elect'),
   accepted('replSetResizeOplog', "the oplog's size is not limited"),
