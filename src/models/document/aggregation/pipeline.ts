@@ -13,10 +13,10 @@ import { Doc, type Value } from '../values.js';
 import { compileStages } from './compile-stages.js';
 import type { AggregationContext } from './context.js';
 import { compileExpression, isOperator } from './expressions/operators.js';
+import { openStages } from './open-stages.js';
 import { optimise } from './optimise.js';
 import { type AggregationSettings, checkVariableName, Environment, newDependencies } from './scope.js';
 import { bytesOf, documentsOf } from './sources.js';
-import { limited } from './stages/limit.js';
 import type { DocSource, PipelinePlace, Run, Stage } from './stages/stage.js';
 
 export interface PipelineOptions extends AggregationSettings {
@@ -103,23 +103,6 @@ export class Pipeline {
     const skipped = pushedDown ? this.stages.length - this.pushdown.rest.length : 0;
     return openStages(this.stages.slice(skipped), input, run);
   }
-}
-
-/** Opens stages one on the other; `$sort` and `$limit` beside each other keep only as much as is wanted. */
-export function openStages(stages: readonly Stage[], input: DocSource, run: Run): DocSource {
-  let source = input;
-  for (let i = 0; i < stages.length; i++) {
-    const stage = stages[i];
-    if (stage === undefined) break;
-    const next = stages[i + 1];
-    const order = stage.specification.at(0);
-    const count = next?.specification.at(0);
-    if (stage.name === '$sort' && next?.name === '$limit' && order instanceof Doc && typeof count === 'number') {
-      source = limited(stage.openLimited?.(source, run, count) ?? stage.open(source, run), count);
-      i++;
-    } else source = stage.open(source, run);
-  }
-  return source;
 }
 
 /** What the query language asks of expressions: `$expr` in filters. */

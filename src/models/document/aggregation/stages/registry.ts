@@ -1,15 +1,25 @@
 /** Stages by name, and where each may stand. */
 import { addFields } from './add-fields.js';
+import { bucket } from './bucket.js';
+import { bucketAuto } from './bucket-auto.js';
 import { count, sortByCount } from './count.js';
 import { documents } from './documents.js';
+import { facet } from './facet.js';
+import { graphLookup } from './graph-lookup.js';
 import { group } from './group.js';
 import { limit, skip } from './limit.js';
+import { lookup } from './lookup.js';
 import { match } from './match.js';
+import { merge } from './merge.js';
+import { out } from './out.js';
 import { project, unset } from './project.js';
+import { redact } from './redact.js';
 import { replaceRoot } from './replace-root.js';
+import { sample } from './sample.js';
 import { serverStage } from './server.js';
 import { sort } from './sort.js';
 import type { CompileStage, PipelinePlace } from './stage.js';
+import { unionWith } from './union-with.js';
 import { unwind } from './unwind.js';
 
 export interface StageRules {
@@ -41,6 +51,16 @@ export const STAGES: ReadonlyMap<string, StageRules> = new Map<string, StageRule
   ['$count', { compile: count }],
   ['$sortByCount', { compile: sortByCount }],
   ['$unwind', { compile: unwind }],
+  ['$bucket', { compile: bucket }],
+  ['$bucketAuto', { compile: bucketAuto }],
+  ['$facet', { compile: facet, notIn: ['facet'] }],
+  ['$lookup', { compile: lookup }],
+  ['$graphLookup', { compile: graphLookup }],
+  ['$unionWith', { compile: unionWith }],
+  ['$sample', { compile: sample }],
+  ['$redact', { compile: redact }],
+  ['$merge', { compile: merge, last: true, notIn: NOWHERE_INSIDE }],
+  ['$out', { compile: out, last: true, notIn: NOWHERE_INSIDE }],
   ['$documents', { compile: documents, first: true, notIn: ['facet'] }],
   ['$collStats', { ...tellsOfServer, notIn: ['facet'] }],
   ['$indexStats', { ...tellsOfServer, notIn: ['facet'] }],
