@@ -69,6 +69,8 @@ export interface AggregationContext {
   read(namespace: Namespace, query: ReadQuery): Promise<DocumentSource>;
   /** Whether looking for values of a path is cheap. */
   hasIndex(namespace: Namespace, path: string): Promise<boolean>;
+  /** Paths that 2d and 2dsphere indexes of a collection are on, for `$geoNear` without `key`. */
+  geoIndexes?(namespace: Namespace): Promise<readonly string[]>;
   /** First stages that tell about the server or a collection, such as `$collStats`: their documents. */
   serverStage?(name: string, argument: Value, namespace: Namespace | undefined): Promise<DocumentSource | undefined>;
   /** Absent where nothing may be written. */

@@ -3,8 +3,11 @@ import { addFields } from './add-fields.js';
 import { bucket } from './bucket.js';
 import { bucketAuto } from './bucket-auto.js';
 import { count, sortByCount } from './count.js';
+import { densify } from './densify.js';
 import { documents } from './documents.js';
 import { facet } from './facet.js';
+import { fill } from './fill.js';
+import { geoNear } from './geo-near.js';
 import { graphLookup } from './graph-lookup.js';
 import { group } from './group.js';
 import { limit, skip } from './limit.js';
@@ -17,6 +20,7 @@ import { redact } from './redact.js';
 import { replaceRoot } from './replace-root.js';
 import { sample } from './sample.js';
 import { serverStage } from './server.js';
+import { setWindowFields } from './set-window-fields.js';
 import { sort } from './sort.js';
 import type { CompileStage, PipelinePlace } from './stage.js';
 import { unionWith } from './union-with.js';
@@ -58,6 +62,10 @@ export const STAGES: ReadonlyMap<string, StageRules> = new Map<string, StageRule
   ['$graphLookup', { compile: graphLookup }],
   ['$unionWith', { compile: unionWith }],
   ['$sample', { compile: sample }],
+  ['$setWindowFields', { compile: setWindowFields }],
+  ['$fill', { compile: fill }],
+  ['$densify', { compile: densify }],
+  ['$geoNear', { compile: geoNear, first: true, notIn: ['facet'] }],
   ['$redact', { compile: redact }],
   ['$merge', { compile: merge, last: true, notIn: NOWHERE_INSIDE }],
   ['$out', { compile: out, last: true, notIn: NOWHERE_INSIDE }],

@@ -231,6 +231,32 @@ test('$sample takes as many as asked, all different', async () => {
   expect((await shown(documents, [{ $sample: { size: 100 } }])).length).toBe(50);
 });
 
+test('$geoNear sorts by distance', async () => {
+  const c = [
+    { _id: 1, at: { type: 'Point', coordinates: [0, 2] } },
+    { _id: 2, at: { type: 'Point', coordinates: [0, 1] } },
+    { _id: 3 },
+    { _id: 4, at: { type: 'Point', coordinates: [0, 50] } },
+  ];
+  const near = {
+    near: { type: 'Point', coordinates: [0, 0] },
+    key: 'at',
+    distanceField: 'd',
+    maxDistance: 1_000_000,
+    spherical: true,
+  };
+  expect(
+    await shown(
+      [],
+      [
+        { $geoNear: near },
+        { $project: { d: { $round: ['$d', -3] }, same: { $eq: ['$d', { $meta: 'geoNearDistance' }] } } },
+      ],
+      { c },
+    ),
+  ).toEqual(['{ _id: 2, d: 111000.0, same: true }', '{ _id: 1, d: 223000.0, same: true }']);
+});
+
 test('$merge and $out write', async () => {
   const context = memoryContext({});
   await aggregate(
