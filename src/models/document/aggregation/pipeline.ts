@@ -4,7 +4,7 @@
  *
  * A pipeline is for one execution at a time: its variables and current document are part of it.
  */
-import type { DocumentSource } from '../cursor.js';
+import { type DocumentSource, ListSource } from '../cursor.js';
 import { DocumentError } from '../errors.js';
 import { type PushedDown, pushDown } from '../pushdown.js';
 import type { FilterHooks } from '../query/filter.js';
@@ -132,5 +132,23 @@ export function updatePipeline(stages: readonly Doc[], settings: AggregationSett
     let result = document;
     for (const transform of transforms) result = transform(result, scope.enter(result));
     return result;
+  };
+}
+
+/** The stages behind `$changeStream`, as a function of the events of a batch. Throws 20 for a stage that may not follow. */
+export function eventTransform(
+  stages: readonly Doc[],
+  settings: AggregationSettings,
+  context: AggregationContext,
+): (events: readonly Buffer[]) => Promise<readonly Buffer[]> {
+  const environment = environmentOf(settings);
+  const opening = Doc.of({ $changeStream: new Doc() });
+  const compiled = compileStages([opening, ...stages], environment).slice(1);
+  return async (events) => {
+    const run: Run = { context, scope: environment.scope, metadata: new WeakMap<Doc, Metadata>(), hasMetadata: false };
+    const source = bytesOf(openStages(compiled, documentsOf(new ListSource(events)), run));
+    const results: Buffer[] = [];
+    for (let batch = await source.next(); batch !== undefined; batch = await source.next()) results.push(...batch);
+    return results;
   };
 }
