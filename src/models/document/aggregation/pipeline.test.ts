@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { plainDocument } from '../plain.js';
 import { formatDocument } from '../values.js';
+import { compilePipeline, updatePipeline } from './pipeline.js';
 import { aggregate, memoryContext } from './testing/run.js';
 
 const BOOKS = [
@@ -71,9 +73,7 @@ describe('basic stages', () => {
     expect(await shown([{ a: { b: 1 } }], [{ $replaceRoot: { newRoot: '$a' } }])).toEqual(['{ b: 1 }']);
   });
 
-  test('a match moves before stages that leave its fields alone', async () => {
-    const { compilePipeline } = await import('./pipeline.js');
-    const { plainDocument } = await import('../plain.js');
+  test('a match moves before stages that leave its fields alone', () => {
     const stages = [
       { $project: { a: 1, b: { $add: ['$a', 1] } } },
       { $sort: { a: 1 } },
@@ -84,6 +84,22 @@ describe('basic stages', () => {
     expect(pipeline.stages.map(({ name }) => name)).toEqual(['$match', '$project', '$match', '$sort']);
     expect(formatDocument(pipeline.pushdown.match)).toBe('{ a: { $gt: 1 } }');
   });
+});
+
+test('metadata that is asked for is known', () => {
+  const stage = plainDocument({ $project: { score: { $meta: 'textScore' } } });
+  expect([...compilePipeline([stage]).metadata]).toEqual(['textScore']);
+});
+
+test('update pipelines know some stages only', () => {
+  const update = updatePipeline([plainDocument({ $set: { b: '$$v' } }), plainDocument({ $unset: 'a' })], {
+    variables: plainDocument({ v: { $add: [1, 1] } }),
+  });
+  expect(formatDocument(update(plainDocument({ a: 1 })))).toBe('{ b: 2 }');
+  expect(() => updatePipeline([plainDocument({ $match: {} })])).toThrow(
+    '$match is not allowed to be used within an update',
+  );
+  expect(() => compilePipeline([], { variables: plainDocument({ v: '$a' }) })).toThrow('Command let Expression');
 });
 
 describe('memory', () => {

@@ -9,7 +9,7 @@ import { type CompileStage, pathsOverlap, type Stage, transforming, withPrefix }
 /** A projection whose expressions see the environment's variables. */
 export function compileStageProjection(specification: Doc, environment: Environment): Projection {
   const { scope } = environment;
-  return compileProjection(specification, {
+  const projection = compileProjection(specification, {
     aggregation: true,
     collation: environment.collation,
     isExpression: isOperator,
@@ -18,6 +18,8 @@ export function compileStageProjection(specification: Doc, environment: Environm
       return (document) => evaluate(scope.enter(document));
     },
   });
+  for (const kind of projection.metadata) environment.dependencies.metadata.add(kind);
+  return projection;
 }
 
 export const project: CompileStage = (argument, { environment }, specification) => {
